@@ -41,6 +41,17 @@ static void date_from_days(int64_t days, int64_t *year, int64_t *month, int64_t 
     *year = year_of_era + era * 400 + (*month <= 2);
 }
 
+/* A separator and `count` digits of value; returns the end. */
+static char *put_digits(char *out, char separator, int count, int64_t value)
+{
+    out[0] = separator;
+    for (int i = count; i > 0; i--) {
+        out[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return out + count + 1;
+}
+
 void pond_format_time(int64_t time_us, char out[32])
 {
     int64_t seconds = floor_div(time_us, US_PER_SECOND);
@@ -51,8 +62,17 @@ void pond_format_time(int64_t time_us, char out[32])
     int64_t month;
     int64_t day;
     date_from_days(days, &year, &month, &day);
-    snprintf(out, 32, "%04lld-%02d-%02dT%02d:%02d:%02d.%06dZ", (long long)year, (int)month, (int)day,
-             (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60), (int)us);
+
+    /* At most seven characters of year; the rest takes 23 and the NUL. */
+    int year_size = snprintf(out, 8, "%04d", (int)year);
+    char *p = out + year_size;
+    p = put_digits(p, '-', 2, month);
+    p = put_digits(p, '-', 2, day);
+    p = put_digits(p, 'T', 2, second / 3600);
+    p = put_digits(p, ':', 2, second / 60 % 60);
+    p = put_digits(p, ':', 2, second % 60);
+    p = put_digits(p, '.', 6, us);
+    memcpy(p, "Z", 2);
 }
 
 /* Exactly `count` digits at *p, which moves past them. */
