@@ -251,7 +251,7 @@ void thrift_skip_struct(struct thrift_reader *r, struct thrift_field *f)
 static void put(struct thrift_writer *w, const void *bytes, size_t size)
 {
     w->size += size;
-    if (w->out != NULL)
+    if (w->out != NULL && size != 0)
         pond_buf_append(w->out, bytes, size);
 }
 
