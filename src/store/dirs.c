@@ -62,3 +62,9 @@ int store_dir_changed_sync(void *context, const char *dir, struct pond_error *er
     (void)context;
     return os_fsync_dir(dir, err);
 }
+
+void store_discard(const char *path)
+{
+    if (os_unlink(path, NULL) < 0)
+        return; /* a failure is being reported already, and what stays is garbage that store_tmp_clear removes */
+}

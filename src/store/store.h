@@ -19,7 +19,7 @@ struct store_stat {
     int64_t mtime_us;
 };
 
-/* url: a directory, or "file:///dir" (percent-decoded). With `create`, the directory is made when missing; without,
+/* url: a directory (a relative one is looked up from the working directory at every call), or "file:///dir" (percent-decoded). With `create`, the directory is made when missing; without,
  * POND_ENOPOND when it is not there. POND_EUNSUPPORTED names a scheme that is not built in. POND_EDENIED. */
 POND_CHECKED int store_open(struct store **out, const char *url, bool create, struct pond_error *err);
 void store_free(struct store *s);
@@ -42,7 +42,7 @@ POND_CHECKED int store_replace(struct store *s, const char *key, const void *byt
                                struct pond_error *err);
 POND_CHECKED int store_delete(struct store *s, const char *key, struct pond_error *err); /* absent: fine */
 
-/* Every key under prefix ("files/_delta_log/", "" for all), sorted by bytes, names after start_after only (NULL: all). The
+/* Every key under prefix ("files/_delta_log/", "" for all), sorted by bytes, keys after start_after only (NULL: all). The
  * store's own temporary files are left out. fn returns 0 to go on, 1 to stop (store_list then returns 0),
  * negative: passed through. */
 typedef int store_list_fn(void *context, const char *key, const struct store_stat *stat, struct pond_error *err);
@@ -57,13 +57,16 @@ POND_CHECKED int store_list(struct store *s, const char *prefix, const char *sta
 struct store_batch;
 POND_CHECKED int store_batch_new(struct store_batch **out, size_t limit_files, uint64_t limit_bytes,
                                  struct pond_error *err);
-/* Takes over fd (open on tmp_path; closed by the batch). The final path's parent directory is made when
- * missing. */
+/* Takes over fd (open on tmp_path, written) and the temporary in every case, failures too: then it is closed and
+ * removed. The final path's parent directory is made when missing. After a failed flush every call fails. */
 POND_CHECKED int store_batch_add(struct store_batch *b, int fd, const char *tmp_path, const char *final_path,
                                  uint64_t size, struct pond_error *err);
 POND_CHECKED int store_batch_flush(struct store_batch *b, struct pond_error *err);
 void store_batch_free(struct store_batch *b); /* what was not flushed: temporaries removed */
 
+/* Where temporaries stand, relative to the store: "_tmp" unless set otherwise (a pond's own root: "_pond/tmp"). Only for
+ * local stores. */
+POND_CHECKED int store_set_tmp_dir(struct store *s, const char *relative, struct pond_error *err);
 /* A fresh name for a temporary on the store's file system, "<dir>/_tmp/<uuid>"; the directory is made. Free with
  * pond_free. Only for local stores. store_tmp_clear removes what dead processes left there (files whose lock nobody
  * holds are not looked for: a temporary is deleted when older than `older_than_s` seconds by the file system's

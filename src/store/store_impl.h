@@ -34,6 +34,18 @@ struct store {
 /* dir.c. root: an absolute or relative path without a slash at the end (but "/" itself). */
 POND_CHECKED int store_dir_open(struct store **out, const char *root, bool create, struct pond_error *err);
 
+/* ---- listing a directory store (list.c) ---- */
+
+struct store_dir_walk {
+    const char *root;
+    const char *skip_dir;    /* key of the directory of temporaries: left out */
+    const char *prefix;      /* as store_list takes it */
+    const char *start_after; /* "": from the first */
+    store_list_fn *fn;
+    void *context;
+};
+POND_CHECKED int store_dir_list(const struct store_dir_walk *w, struct pond_error *err);
+
 /* ---- directories (dirs.c) ---- */
 
 /* The directory part of path in fresh memory: "." when it has none, "/" for what stands in the root. NULL: out of
@@ -47,5 +59,7 @@ POND_CHECKED int store_dirs_make(const char *dir, store_dir_changed_fn *changed,
                                  struct pond_error *err);
 /* A `changed` that syncs at once; context is not used. */
 int store_dir_changed_sync(void *context, const char *dir, struct pond_error *err);
+/* Removes a temporary as well as can be; failures do not matter. */
+void store_discard(const char *path);
 
 #endif
