@@ -27,7 +27,7 @@ function(pond_layer_objects name layer)
 endfunction()
 
 function(pond_layer layer)
-  cmake_parse_arguments(arg "" "" "HEADERS;USES;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "HEADERS;USES;LIBRARIES;OBJECTS" ${ARGN})
   pond_layer_view(${layer} ${arg_HEADERS})
   add_library(pond_${layer}_api INTERFACE)
   target_include_directories(pond_${layer}_api INTERFACE ${CMAKE_BINARY_DIR}/layers/${layer})
@@ -36,6 +36,13 @@ function(pond_layer layer)
     target_link_libraries(pond_${layer}_api INTERFACE pond_${lower}_api)
   endforeach()
   pond_layer_objects(${layer} ${layer})
+
+  # For the tests: this layer and those below it, nothing more, so that a call upwards does not link either.
+  add_library(pond_${layer}_lib STATIC $<TARGET_OBJECTS:pond_${layer}> ${arg_OBJECTS})
+  target_link_libraries(pond_${layer}_lib PUBLIC ${arg_LIBRARIES})
+  foreach(lower IN LISTS arg_USES)
+    target_link_libraries(pond_${layer}_lib PUBLIC pond_${lower}_lib)
+  endforeach()
 endfunction()
 
 # The command sees its own folder and the public headers, as any other program would.

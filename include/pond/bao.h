@@ -39,9 +39,10 @@ POND_API void pond_chunk_tree(const void *data, size_t size, uint64_t offset, ui
                               uint8_t chunk_hash[POND_HASH_SIZE]);
 
 /* Root hash of a file of total_size bytes from its chunk hashes alone, in order (Spark users: this is how rows combine).
- * POND_EUSAGE when count is not ceil(total_size / chunk_size). A file of one chunk needs more than its chunk
+ * POND_EUSAGE when count is not ceil(total_size / chunk_size) (an empty file has one chunk, whose hash is the root hash)
+ * or chunk_size is no power of two of at least one block. A file of one chunk needs more than its chunk
  * hash: give that chunk's outboard (its first pair is finalised as root), or for at most one block its data; both
- * are ignored otherwise and may then be NULL. */
+ * are ignored otherwise and may then be NULL. POND_ECORRUPT when these do not belong to the chunk hash. */
 POND_API POND_CHECKED int pond_combine_chunk_hashes(const uint8_t (*chunk_hashes)[POND_HASH_SIZE], uint64_t count,
                                                     uint64_t total_size, uint64_t chunk_size,
                                                     const uint8_t *first_outboard, const uint8_t *first_data,
@@ -50,7 +51,8 @@ POND_API POND_CHECKED int pond_combine_chunk_hashes(const uint8_t (*chunk_hashes
 /* Verifies a range of a chunk before any of it is used. `chunk_size_bytes` is this chunk's real length, `chunk_offset` its place
  * in the file; data holds the bytes of the blocks first_block .. first_block + block_count - 1 (the chunk's last block may
  * be short). The outboard must have exactly pond_outboard_size(chunk_size_bytes) bytes. With `is_root` the
- * hash is the root hash of a file of one chunk, else a chunk hash.
+ * hash is the root hash of a file of one chunk (chunk_offset 0), else a chunk hash. A chunk of 0 bytes is the empty
+ * file's. POND_EUSAGE: the range is not within the chunk.
  * 0, or POND_ECORRUPT: *bad_block (may be NULL) is the first block that does not verify. */
 POND_API POND_CHECKED int pond_chunk_verify(const uint8_t hash[POND_HASH_SIZE], bool is_root,
                                             uint64_t chunk_size_bytes, uint64_t chunk_offset,

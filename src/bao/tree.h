@@ -33,8 +33,8 @@ void bao_join(const uint8_t (*cvs)[32], uint64_t pieces, uint64_t piece_blocks, 
 void bao_parent(const uint8_t left[32], const uint8_t right[32], bool is_root, uint8_t out[32]);
 
 /* Checks every pair of a chunk's outboard against hash, and gives the blocks' chaining values in order (blocks x 32 bytes;
- * leaf_cvs may be NULL), so that later reads cost one block hash each. Not for chunks of one block (no outboard).
- * 0 or POND_ECORRUPT. */
+ * leaf_cvs may be NULL; undefined on failure), so that later reads cost one block hash each. Not for chunks of one block
+ * (no outboard). 0 or POND_ECORRUPT. */
 POND_CHECKED int bao_outboard_open(const uint8_t hash[32], bool is_root, uint64_t chunk_size_bytes,
                                    const uint8_t *outboard, size_t outboard_size, uint8_t (*leaf_cvs)[32]);
 
