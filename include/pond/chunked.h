@@ -39,7 +39,9 @@ struct pond_control {
     unsigned threads;                     /* workers; 0: as many as processors */
     const volatile int *cancel;           /* not NULL and not 0: the call ends with POND_EINTERRUPTED */
     void (*progress)(void *context, uint64_t bytes); /* more bytes are done; called on the caller's thread */
-    void *context;
+    /* May be NULL. A backup, pull or restore tells once, as soon as it knows, what progress will add up to. */
+    void (*total)(void *context, uint64_t bytes);
+    void *context;                        /* of both */
 };
 
 struct pond_chunked_options {
