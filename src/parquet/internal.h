@@ -27,4 +27,11 @@ int pq_schema_read(struct thrift_reader *r, const struct thrift_field *f, struct
 int pq_row_group_read(struct thrift_reader *r, const struct pq_schema *s, struct pq_row_group *out,
                       const struct pq_place *at, struct pond_error *err);
 
+uint32_t pq_crc32(const uint8_t *bytes, size_t size);
+
+/* file.c */
+const struct pq_source *pq_file_source(const struct pq_file *f);
+/* Where the pages of a column chunk are. */
+void pq_column_range(const struct pq_column_meta *m, uint64_t *begin, uint64_t *end);
+
 #endif

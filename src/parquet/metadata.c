@@ -157,3 +157,199 @@ void pq_footer_tail(struct pond_buf *out, uint32_t footer_size)
     pond_buf_append_u32le(out, footer_size);
     pond_buf_append(out, PQ_MAGIC, 4);
 }
+
+/* ColumnChunk, ColumnMetaData and Statistics, being read. */
+struct chunk_state {
+    const struct pq_leaf *leaf;
+    bool has_meta;
+    bool path_differs;
+    int32_t type;
+};
+
+/* Old min and max (fields 1 and 2) are not taken: their order was never sure. */
+static void read_statistics(struct thrift_reader *r, const struct thrift_field *f, struct pq_statistics *out)
+{
+    struct thrift_field in = {0};
+    bool has_min = false, has_max = false;
+
+    if (!thrift_struct(r, f))
+        return;
+    while (thrift_next(r, &in)) {
+        switch (in.id) {
+        case 3: out->null_count = thrift_i64(r, &in); out->has_null_count = true; break;
+        case 5: out->max = thrift_binary(r, &in, &out->max_size); has_max = true; break;
+        case 6: out->min = thrift_binary(r, &in, &out->min_size); has_min = true; break;
+        default: thrift_skip(r, &in); break;
+        }
+    }
+    out->has_min_max = has_min && has_max;
+}
+
+static void read_encodings(struct thrift_reader *r, const struct thrift_field *f, struct pq_column_meta *m)
+{
+    struct thrift_field element;
+    size_t count = thrift_list(r, f, THRIFT_I32, 1, &element);
+
+    for (size_t i = 0; i < count; i++) {
+        int32_t encoding = thrift_i32(r, &element);
+        if (m->encoding_count < PQ_MAX_ENCODINGS)
+            m->encodings[m->encoding_count++] = (enum pq_encoding)encoding;
+    }
+}
+
+/* Compares the names with the leaf's path, in which dots join them. */
+static void read_path(struct thrift_reader *r, const struct thrift_field *f, struct chunk_state *state)
+{
+    struct thrift_field element;
+    size_t count = thrift_list(r, f, THRIFT_BINARY, 1, &element);
+    const char *path = state->leaf->path;
+    size_t left = strlen(path);
+
+    for (size_t i = 0; i < count; i++) {
+        size_t size;
+        const uint8_t *name = thrift_binary(r, &element, &size);
+        bool last = i + 1 == count;
+        if (size > left || memcmp(name, path, size) != 0 || (last ? size != left : path[size] != '.')) {
+            state->path_differs = true;
+            left = 0;
+            continue;
+        }
+        path += size + !last;
+        left -= size + !last;
+    }
+}
+
+static void read_column_meta(struct thrift_reader *r, const struct thrift_field *f, struct chunk_state *state,
+                             struct pq_column_meta *m)
+{
+    struct thrift_field in = {0};
+
+    if (!thrift_struct(r, f))
+        return;
+    state->has_meta = true;
+    while (thrift_next(r, &in)) {
+        switch (in.id) {
+        case 1: state->type = thrift_i32(r, &in); break;
+        case 2: read_encodings(r, &in, m); break;
+        case 3: read_path(r, &in, state); break;
+        case 4: m->codec = (enum pq_codec)thrift_i32(r, &in); break;
+        case 5: m->num_values = thrift_i64(r, &in); break;
+        case 6: m->total_uncompressed_size = thrift_i64(r, &in); break;
+        case 7: m->total_compressed_size = thrift_i64(r, &in); break;
+        case 9: m->data_page_offset = thrift_i64(r, &in); break;
+        case 11: m->dictionary_page_offset = thrift_i64(r, &in); break;
+        case 12: read_statistics(r, &in, &m->statistics); break;
+        default: thrift_skip(r, &in); break;
+        }
+    }
+}
+
+/* A minimum of another size than its type's is none. */
+static void check_statistics(struct pq_statistics *st, enum pq_type type)
+{
+    size_t size = type == PQ_BOOLEAN ? 1 : type == PQ_INT32 || type == PQ_FLOAT ? 4 : 8;
+
+    if (type == PQ_BYTE_ARRAY || type == PQ_FIXED_LEN_BYTE_ARRAY)
+        return;
+    if (st->min_size != size || st->max_size != size)
+        st->has_min_max = false;
+}
+
+static int read_column(struct thrift_reader *r, const struct pq_schema *s, size_t leaf, struct pq_column_meta *out,
+                       const struct pq_place *row_group, struct pond_error *err)
+{
+    struct pq_place at = {.file = row_group->file, .row_group = row_group->row_group,
+                          .column = s->leaves[leaf].path};
+    enum pq_type type = s->elements[s->leaves[leaf].element].type;
+    struct chunk_state state = {.leaf = &s->leaves[leaf], .type = -1};
+    struct pq_column_meta m = {.num_values = -1, .total_compressed_size = -1, .data_page_offset = -1};
+    struct thrift_field f = {0};
+    size_t size;
+
+    while (thrift_next(r, &f)) {
+        switch (f.id) {
+        case 1:
+            (void)thrift_binary(r, &f, &size);
+            m.unreadable = "its pages are in another file";
+            break;
+        case 3: read_column_meta(r, &f, &state, &m); break;
+        case 8:
+            thrift_skip(r, &f);
+            m.unreadable = "it is encrypted";
+            break;
+        default: thrift_skip(r, &f); break;
+        }
+    }
+    if (r->fault != THRIFT_OK)
+        return pq_fail_at(err, POND_ECORRUPT, &at, "its metadata %s", thrift_fault_name(r->fault));
+    if (!state.has_meta && m.unreadable != NULL) { /* encrypted metadata */
+        *out = (struct pq_column_meta){.type = type, .unreadable = m.unreadable};
+        return 0;
+    }
+    if (state.type != (int32_t)type)
+        return pq_fail_at(err, POND_ECORRUPT, &at, "of type %d, the schema says %s", state.type, pq_type_name(type));
+    if (state.path_differs)
+        return pq_fail_at(err, POND_ECORRUPT, &at, "its path is another than the schema's");
+    if (m.num_values < 0 || m.total_compressed_size < 0 || m.total_uncompressed_size < 0 || m.data_page_offset < 0 ||
+        m.dictionary_page_offset < 0)
+        return pq_fail_at(err, POND_ECORRUPT, &at, "a size, count or offset is missing or negative");
+    m.type = type;
+    check_statistics(&m.statistics, type);
+    *out = m;
+    return 0;
+}
+
+static int read_columns(struct thrift_reader *r, const struct thrift_field *f, const struct pq_schema *s,
+                        struct pq_row_group *rg, const struct pq_place *at, struct pond_error *err)
+{
+    struct thrift_field element;
+    size_t count = thrift_list(r, f, THRIFT_STRUCT, 1, &element);
+
+    if (r->fault != THRIFT_OK || count != s->leaf_count || rg->columns != NULL)
+        return pq_fail_at(err, POND_ECORRUPT, at, "%zu column chunks, the schema has %zu columns", count,
+                          s->leaf_count);
+    rg->columns = pond_calloc(count, sizeof *rg->columns);
+    if (rg->columns == NULL)
+        return pond_fail_nomem(err);
+    rg->column_count = count;
+    for (size_t i = 0; i < count; i++)
+        POND_TRY(read_column(r, s, i, &rg->columns[i], at, err));
+    return 0;
+}
+
+void pq_row_group_release(struct pq_row_group *rg)
+{
+    pond_free(rg->columns);
+    *rg = (struct pq_row_group){0};
+}
+
+int pq_row_group_read(struct thrift_reader *r, const struct pq_schema *s, struct pq_row_group *out,
+                      const struct pq_place *at, struct pond_error *err)
+{
+    struct pq_row_group rg = {.num_rows = -1, .ordinal = -1};
+    struct thrift_field f = {0};
+    int code = 0;
+
+    while (code == 0 && thrift_next(r, &f)) {
+        switch (f.id) {
+        case 1: code = read_columns(r, &f, s, &rg, at, err); break;
+        case 2: rg.total_byte_size = thrift_i64(r, &f); break;
+        case 3: rg.num_rows = thrift_i64(r, &f); break;
+        case 5: rg.file_offset = thrift_i64(r, &f); break;
+        case 6: rg.total_compressed_size = thrift_i64(r, &f); break;
+        case 7: rg.ordinal = thrift_i16(r, &f); break;
+        default: thrift_skip(r, &f); break;
+        }
+    }
+    if (code == 0 && r->fault != THRIFT_OK)
+        code = pq_fail_at(err, POND_ECORRUPT, at, "its metadata %s", thrift_fault_name(r->fault));
+    if (code == 0 && (rg.num_rows < 0 || (rg.columns == NULL && s->leaf_count > 0)))
+        code = pq_fail_at(err, POND_ECORRUPT, at, "its rows or columns are missing");
+    if (code < 0) {
+        pq_row_group_release(&rg);
+        return code;
+    }
+    pq_row_group_release(out);
+    *out = rg;
+    return 0;
+}

@@ -63,7 +63,8 @@ struct pq_page {
 };
 
 struct pq_column;
-/* max_page_bytes bounds what one page may take decompressed (POND_ELIMIT above); 0: 64 MiB + 64 KiB. */
+/* max_page_bytes bounds what one page may take decompressed (POND_ELIMIT above); 0: 64 MiB + 64 KiB. Its decoded values,
+ * and its levels, may take twice that each (or 1 MiB): a long run of one value is a few bytes in the file. */
 POND_CHECKED int pq_column_open(struct pq_column **out, struct pq_file *f, uint64_t row_group, size_t leaf,
                                 size_t max_page_bytes, struct pond_error *err);
 void pq_column_free(struct pq_column *c);

@@ -44,6 +44,7 @@ void pq_writer_null(struct pq_writer *w, size_t leaf);
 void pq_writer_boolean(struct pq_writer *w, size_t leaf, bool value);
 void pq_writer_int32(struct pq_writer *w, size_t leaf, int32_t value);
 void pq_writer_int64(struct pq_writer *w, size_t leaf, int64_t value);
+/* BYTE_ARRAY; and any other type but BOOLEAN: exactly its bytes, little-endian. */
 void pq_writer_bytes(struct pq_writer *w, size_t leaf, const void *bytes, size_t size);
 void pq_writer_end_row(struct pq_writer *w); /* asserts that each column got exactly one value or null */
 
