@@ -34,7 +34,8 @@ static void set_message(struct pond_error *err, int code, const char *path, cons
     snprintf(err->path, sizeof(err->path), "%s", path == NULL ? "" : path);
 }
 
-int pond_fail(struct pond_error *err, int code, const char *format, ...)
+/* The names are macros too: the brackets keep those out. */
+int (pond_fail)(struct pond_error *err, int code, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -43,7 +44,7 @@ int pond_fail(struct pond_error *err, int code, const char *format, ...)
     return code;
 }
 
-int pond_fail_path(struct pond_error *err, int code, const char *path, const char *format, ...)
+int (pond_fail_path)(struct pond_error *err, int code, const char *path, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -70,14 +71,14 @@ static int code_of_errno(int errno_value)
     }
 }
 
-int pond_fail_errno(struct pond_error *err, int errno_value, const char *path, const char *what)
+int (pond_fail_errno)(struct pond_error *err, int errno_value, const char *path, const char *what)
 {
     char reason_buf[128];
     const char *reason = strerror_r(errno_value, reason_buf, sizeof(reason_buf));
-    return pond_fail_path(err, code_of_errno(errno_value), path, "%s: cannot %s: %s", path, what, reason);
+    return (pond_fail_path)(err, code_of_errno(errno_value), path, "%s: cannot %s: %s", path, what, reason);
 }
 
-int pond_fail_nomem(struct pond_error *err)
+int (pond_fail_nomem)(struct pond_error *err)
 {
-    return pond_fail(err, POND_ENOMEM, "out of memory");
+    return (pond_fail)(err, POND_ENOMEM, "out of memory");
 }

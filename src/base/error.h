@@ -20,6 +20,33 @@ int pond_fail_errno(struct pond_error *err, int errno_value, const char *path, c
 /* Out of memory. */
 int pond_fail_nomem(struct pond_error *err);
 
+/* The same calls, in a form that shows compilers and analyzers in the caller that the result is negative; else they warn of
+ * paths that go on after a failure. */
+#define pond_fail(err, code, ...)                        \
+    __extension__({                                      \
+        const int pond_code_ = (code);                   \
+        (void)(pond_fail)(err, pond_code_, __VA_ARGS__); \
+        pond_code_;                                      \
+    })
+#define pond_fail_path(err, code, path, ...)                        \
+    __extension__({                                                 \
+        const int pond_code_ = (code);                              \
+        (void)(pond_fail_path)(err, pond_code_, path, __VA_ARGS__); \
+        pond_code_;                                                 \
+    })
+#define pond_fail_errno(err, errno_value, path, what)                            \
+    __extension__({                                                              \
+        const int pond_code_ = (pond_fail_errno)(err, errno_value, path, what);  \
+        if (pond_code_ >= 0)                                                     \
+            __builtin_unreachable();                                             \
+        pond_code_;                                                              \
+    })
+#define pond_fail_nomem(err)          \
+    __extension__({                   \
+        (void)(pond_fail_nomem)(err); \
+        (int)POND_ENOMEM;             \
+    })
+
 #define POND_TRY(expr)                \
     do {                              \
         int pond_try_r_ = (expr);     \
