@@ -17,6 +17,7 @@
 #include "store/store.h"
 
 #define DELTA_COMMIT_MAX ((size_t)128 << 20) /* a larger commit file is refused */
+#define DELTA_LINE_MAX ((size_t)16 << 20)    /* a longer action too: parsed, it takes many times its size */
 
 struct delta_table {
     struct store *store;
@@ -74,7 +75,8 @@ struct delta_action {
 typedef int delta_action_fn(void *context, const struct delta_action *action, struct pond_error *err);
 
 /* Parses the bytes of one commit file and calls fn for each known action, in order. `name` is for messages
- * ("NAME: line 3: add: size is missing"). POND_ECORRUPT. fn's negative result is passed through. */
+ * ("NAME: line 3: add: size is missing"). POND_ECORRUPT; POND_ELIMIT for a line over DELTA_LINE_MAX. fn's negative
+ * result is passed through. */
 POND_CHECKED int delta_parse_commit(const char *name, int64_t version, const void *bytes, size_t size,
                                     delta_action_fn *fn, void *context, struct pond_error *err);
 

@@ -1,6 +1,6 @@
 /* delta/parse.c - the bytes of a commit file, as checked actions. Everything here comes from strangers.
  *
- * One line is parsed at a time, from where it stands; jansson bounds its nesting. Lines are as others write them: the
+ * One line is parsed at a time, from where it stands; its size is bounded here, its nesting by jansson. Lines are as others write them: the
  * last one may lack its newline (delta-rs), unknown actions and keys are passed over, an action may be null.
  */
 #include <inttypes.h>
@@ -239,6 +239,9 @@ static int run_line(struct parser *p, const json_t *root, struct pond_error *err
 
 static int parse_line(struct parser *p, const char *text, size_t size, struct pond_error *err)
 {
+    if (size > DELTA_LINE_MAX)
+        return pond_fail_path(err, POND_ELIMIT, p->name, "%s: line %zu: larger than the limit of %zu bytes", p->name,
+                              p->line, DELTA_LINE_MAX);
     json_error_t problem;
     json_t *root = json_loadb(text, size, JSON_ALLOW_NUL, &problem);
     if (root == NULL && json_error_code(&problem) == json_error_out_of_memory)
