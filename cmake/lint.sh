@@ -19,12 +19,15 @@ step() { # NAME COMMAND...
     "$@" || failed=1
 }
 
-# Allocation goes through base/mem.h; the others have no bounds. Strings and comments are blanked first.
+# Allocation goes through base/mem.h, which the command does not see; the others have no bounds. Strings and comments are
+# blanked first.
 banned_names() {
-    local names='malloc|calloc|realloc|strdup|strndup|free|strcpy|strcat|sprintf|vsprintf|alloca|gets|aligned_alloc|posix_memalign'
-    local file found=0
+    local unbounded='strcpy|strcat|sprintf|vsprintf|alloca|gets'
+    local allocating='malloc|calloc|realloc|strdup|strndup|free|aligned_alloc|posix_memalign'
+    local file names found=0
     while IFS= read -r file; do
-        # The preprocessor takes comments out and keeps line numbers; includes and conditions are left alone.
+        names="$unbounded|$allocating"
+        case $file in src/cli/*) names=$unbounded ;; esac
         if "${CC:-cc}" -fpreprocessed -dD -E -P -x c "$file" 2>/dev/null | sed -E 's/"([^"\\]|\\.)*"/""/g' |
             grep -nE "(^|[^A-Za-z0-9_.>])($names) *\("; then
             echo "$file: calls a name that only src/base may use"
@@ -38,9 +41,11 @@ tidy() {
     find src -name '*.c' -print0 | sort -z | xargs -0 -r -n 4 -P "$(nproc)" clang-tidy -p "$build" --quiet 2>/dev/null
 }
 
+# Null pointers are left to clang-tidy, which knows what does not return.
 check_cpp() {
     cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
         --suppress=missingIncludeSystem --suppress=unusedFunction --suppress=normalCheckLevelMaxBranches \
+        --suppress=nullPointer --suppress=nullPointerRedundantCheck \
         -D_GNU_SOURCE -DPOND_VERSION='""' -I src -I include -j "$(nproc)" src
 }
 

@@ -22,6 +22,13 @@ int pond_fail_nomem(struct pond_error *err);
 
 /* The same calls, in a form that shows compilers and analyzers in the caller that the result is negative; else they warn of
  * paths that go on after a failure. */
+#define POND_NEGATIVE(call) /* for a layer's own functions of this kind, which must never return 0 or more */ \
+    __extension__({                                                                                        \
+        const int pond_negative_ = (call);                                                                 \
+        if (pond_negative_ >= 0)                                                                           \
+            __builtin_unreachable();                                                                       \
+        pond_negative_;                                                                                    \
+    })
 #define pond_fail(err, code, ...)                        \
     __extension__({                                      \
         const int pond_code_ = (code);                   \
@@ -34,13 +41,8 @@ int pond_fail_nomem(struct pond_error *err);
         (void)(pond_fail_path)(err, pond_code_, path, __VA_ARGS__); \
         pond_code_;                                                 \
     })
-#define pond_fail_errno(err, errno_value, path, what)                            \
-    __extension__({                                                              \
-        const int pond_code_ = (pond_fail_errno)(err, errno_value, path, what);  \
-        if (pond_code_ >= 0)                                                     \
-            __builtin_unreachable();                                             \
-        pond_code_;                                                              \
-    })
+#define pond_fail_errno(err, errno_value, path, what) \
+    POND_NEGATIVE((pond_fail_errno)(err, errno_value, path, what))
 #define pond_fail_nomem(err)          \
     __extension__({                   \
         (void)(pond_fail_nomem)(err); \

@@ -31,7 +31,7 @@ bool pond_unhex(const char *text, size_t text_size, uint8_t *out, size_t size)
         if (hex_value(text[i]) < 0)
             return false;
     for (size_t i = 0; i < size; i++)
-        out[i] = (uint8_t)(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
+        out[i] = (uint8_t)(hex_value(text[2 * i]) * 16 + hex_value(text[2 * i + 1]));
     return true;
 }
 
