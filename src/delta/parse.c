@@ -1,9 +1,10 @@
 /* delta/parse.c - the bytes of a commit file, as checked actions. Everything here comes from strangers.
  *
- * One line is parsed at a time, from where it stands; its size is bounded here, its nesting by jansson. Lines are as others write them: the
- * last one may lack its newline (delta-rs), unknown actions and keys are passed over, an action may be null.
+ * One line is parsed at a time, from where it stands; its size is bounded here, its nesting by jansson. Lines are as
+ * others write them: the last one may lack its newline (delta-rs), unknown actions and keys are passed over, an action
+ * may be null.
  */
-#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
