@@ -50,7 +50,7 @@ check_cpp() {
 }
 
 check_shell() {
-    git ls-files -co --exclude-standard '*.sh' | xargs -r shellcheck -x
+    git ls-files -co --exclude-standard '*.sh' | xargs -r shellcheck -x -S warning
 }
 
 step "banned names" banned_names

@@ -56,7 +56,9 @@ void pond_format_time(int64_t time_us, char out[32])
 {
     int64_t seconds = floor_div(time_us, US_PER_SECOND);
     int64_t days = floor_div(seconds, SECONDS_PER_DAY);
-    int64_t us = time_us - seconds * US_PER_SECOND;
+    int64_t us = time_us % US_PER_SECOND; /* not by seconds * US_PER_SECOND: that may lie below INT64_MIN */
+    if (us < 0)
+        us += US_PER_SECOND;
     int64_t second = seconds - days * SECONDS_PER_DAY;
     int64_t year;
     int64_t month;
