@@ -56,8 +56,9 @@ static struct node right_child(const struct node *node)
                          .blocks = node->blocks - left};
 }
 
-/* The node's data, all of it in the range, hashes to what the node's hash and its part of the outboard say. */
-static bool node_matches(const struct range *range, const struct node *node)
+/* The node's data, all of it in the range, hashes to what the node's hash and its part of the outboard say. Not inlined:
+ * its stack is needed only at the bottom of the recursion. */
+__attribute__((noinline)) static bool node_matches(const struct range *range, const struct node *node)
 {
     uint8_t outboard[(TRY_BLOCKS - 1) * POND_PAIR_SIZE];
     uint8_t hash[POND_HASH_SIZE];
