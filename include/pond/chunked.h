@@ -78,7 +78,8 @@ POND_API POND_CHECKED int pond_chunked_writer_new(struct pond_chunked_writer **o
 POND_API POND_CHECKED int pond_chunked_write(struct pond_chunked_writer *w, const void *bytes, size_t size,
                                              struct pond_error *err);
 /* Takes src_fd from its start, to exactly `size` bytes when the writer knows the size (a regular file: POND_EFAILED "shrank"
- * when it ends before; what was appended meanwhile is left), else to its end (a pipe). */
+ * when it ends before; what was appended meanwhile is left), else to its end (a pipe). Workers may read it until finish or free
+ * returns: it stays open till then. */
 POND_API POND_CHECKED int pond_chunked_write_fd(struct pond_chunked_writer *w, int src_fd, const char *src_name,
                                                 struct pond_error *err);
 /* Writes the rest, patches what is known only now, writes the footer. Does not sync. */
