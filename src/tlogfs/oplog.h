@@ -5,9 +5,9 @@
  *             timestamp TIMESTAMP(us, UTC), deleted BOOLEAN, size INT64, storage STRING, content BINARY,
  *             blake3 STRING, sha256 STRING, mode INT32, mtime TIMESTAMP(us, UTC), mtime_nanos INT32,
  *             attributes STRING
- * The root directory is the row of transaction 0 with part_id null and name "". A name or symlink target that is not UTF-8 is
- * in attributes as name_base64 or target_base64, with a lossy copy in its column (for a symlink: content holds the
- * target's bytes as they are; it is binary). Content pages are closed at 1 MiB, row groups at OPLOG_GROUP_BYTES of
+ * The root directory is the row of transaction 0 with part_id null and name "". A name that is not UTF-8 is
+ * in attributes as name_base64, its first key, with a lossy copy in its column (a symlink's target stands as it is in
+ * content, which is binary). Content pages are closed at 1 MiB, row groups at OPLOG_GROUP_BYTES of
  * buffered bytes or OPLOG_GROUP_ROWS rows, so memory is bounded and one small file is read without its neighbours.
  */
 #ifndef TLOGFS_OPLOG_H
@@ -41,7 +41,7 @@ struct oplog_row {
     uint32_t mode;
     int64_t mtime_us;
     int32_t mtime_nanos;
-    const char *attributes;       /* JSON without name_base64 and target_base64 (the writer adds them), or NULL */
+    const char *attributes;       /* a JSON object without name_base64 (the writer adds that), or NULL */
 };
 
 /* ---- writing ---- */
@@ -61,7 +61,7 @@ void oplog_writer_free(struct oplog_writer *w);
 
 /* ---- reading ---- */
 
-/* Every row of a part in order, without content (row->content is NULL; content_size 0), `ordinal` from 0. All that comes from
+/* Every row of a part in order, `ordinal` from 0, with the content of symlinks only (row->content of others is NULL). All that comes from
  * the file is checked: types, ranges, names (no '/', NUL, "." or "..", 1..255 bytes), UUIDs, hashes, txn_seq equal to `txn`. */
 typedef int oplog_row_fn(void *context, uint64_t ordinal, const struct oplog_row *row, struct pond_error *err);
 POND_CHECKED int oplog_read_rows(int fd, const char *path, int64_t txn, oplog_row_fn *fn, void *context,
@@ -75,5 +75,14 @@ POND_CHECKED int oplog_read_pages(int fd, const char *path, oplog_page_fn *fn, v
 POND_CHECKED int oplog_read_content(int fd, const char *path, uint64_t row_group, uint64_t offset,
                                     uint64_t first_ordinal, uint64_t ordinal, struct pond_buf *out,
                                     struct pond_error *err);
+
+/* The same for many rows of one part: the footer and the last page used stay decoded. */
+struct oplog_part;
+/* Takes fd over, failures too. */
+POND_CHECKED int oplog_part_open(struct oplog_part **out, int fd, const char *path, struct pond_error *err);
+POND_CHECKED int oplog_part_content(struct oplog_part *part, uint64_t row_group, uint64_t offset,
+                                    uint64_t first_ordinal, uint64_t ordinal, struct pond_buf *out,
+                                    struct pond_error *err);
+void oplog_part_close(struct oplog_part *part);
 
 #endif
