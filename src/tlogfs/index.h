@@ -5,7 +5,11 @@
  *   I2  Its content is a function of the log up to there: the writer's own insertions and a rebuild give the same rows.
  *   I3  It is never truth: content read through it is checked against its hash, `check` compares it with the log.
  *
- * A row lists one operation; the newest row of (part, name) up to a transaction is what stands there then.
+ * A row lists one operation; the newest row of (part, name) up to a transaction is what stands there then. Of several rows of
+ * one (part, name) in one transaction the last put wins. A rename puts the row at the new place before the tombstone at the old
+ * one: so a tombstone tells whether what stood there went away or only moved.
+ *
+ * Processes: any number read; SQLite's own locking lets one at a time take in a commit, others wait for it.
  */
 #ifndef TLOGFS_INDEX_H
 #define TLOGFS_INDEX_H
@@ -14,10 +18,17 @@
 
 struct index;
 
-/* Opens or makes the file (WAL, mmap, synchronous NORMAL, cache bounded to a few MiB). A file that is no index of this
- * version, or damaged, is removed and made again: *fresh is set. read_only directory: an in-memory index, *fresh. */
+#define INDEX_DEPTH_MAX 1024u /* directories below each other; deeper ones are refused (a hostile log may hold a loop) */
+
+/* Opens or makes the file (WAL, synchronous NORMAL, cache bounded to a few MiB; no mmap: pages mapped count as memory, and
+ * a file cut short would end the process). A file that is no index of this version, or damaged, is removed and made again:
+ * *fresh is set. Where it can't be written, an in-memory index, *fresh. */
 POND_CHECKED int index_open(struct index **out, const char *path, bool *fresh, struct pond_error *err);
+/* An index in which damage was met meanwhile is removed, so that the next open makes it again. */
 void index_close(struct index *ix);
+/* Throws the content away: an empty index, or the one that another process made again meanwhile. Not inside begin and end. */
+POND_CHECKED int index_remake(struct index *ix, struct pond_error *err);
+bool index_in_memory(const struct index *ix);
 
 /* -1 and zeros for an empty index. */
 POND_CHECKED int index_tip(struct index *ix, int64_t *txn, uint8_t commit_blake3[32], struct pond_error *err);
@@ -40,7 +51,9 @@ POND_CHECKED int index_put_page(struct index *ix, int64_t txn, uint64_t first_or
 POND_CHECKED int index_end(struct index *ix, const struct index_commit *commit, struct pond_error *err);
 void index_rollback(struct index *ix);
 
-/* ---- looking. `at` is a transaction number; tombstones are "not there" (POND_ENOTFOUND) except where said. */
+/* ---- looking. `at` is a transaction number (any number over the newest: everything, the rows of an open transaction too);
+ * tombstones are "not there" (POND_ENOTFOUND, without a message: the caller knows the path) except where said. `out` is
+ * overwritten whole on success; index_row_release it. */
 struct index_row {
     struct oplog_row row;         /* content: symlink targets only (kept in the index); pointers into storage below */
     uint64_t ordinal;             /* in its part */
@@ -57,6 +70,9 @@ typedef int index_row_fn(void *context, const struct index_row *row, struct pond
 /* Live children sorted by name bytes. */
 POND_CHECKED int index_children(struct index *ix, const uint8_t part_id[16], int64_t at, index_row_fn *fn, void *context,
                                 struct pond_error *err);
+/* Every row of one place, newest first (tombstones too). */
+POND_CHECKED int index_place_rows(struct index *ix, const uint8_t part_id[16], const char *name, size_t name_size,
+                                  int64_t at, index_row_fn *fn, void *context, struct pond_error *err);
 /* Every row of a node, newest first (tombstones too); every row of a transaction, by ordinal. */
 POND_CHECKED int index_node_rows(struct index *ix, const uint8_t node_id[16], index_row_fn *fn, void *context,
                                  struct pond_error *err);
@@ -81,6 +97,9 @@ POND_CHECKED int index_bundles(struct index *ix, int64_t from_txn, int64_t to_tx
                                struct pond_error *err);
 POND_CHECKED int index_has_bundle(struct index *ix, const uint8_t blake3[32], int64_t *first_txn, uint64_t *size,
                                   struct pond_error *err);
+/* Everything live below a directory node, itself not counted. */
+POND_CHECKED int index_count_below(struct index *ix, const uint8_t node_id[16], int64_t at, uint64_t *files,
+                                   uint64_t *entries, struct pond_error *err);
 POND_CHECKED int index_live_entries(struct index *ix, uint64_t *count, struct pond_error *err);
 
 #endif
