@@ -348,17 +348,14 @@ static void read_logical(struct thrift_reader *r, const struct thrift_field *f, 
     }
 }
 
-static int check_element(const struct pq_element *e, bool is_root, bool has_type, const char *file,
-                         struct pond_error *err)
+static int check_element(const struct pq_element *e, bool is_root, const char *file, struct pond_error *err)
 {
-    if (e->name == NULL)
-        return pond_fail(err, POND_ECORRUPT, "%s: footer: a schema element has no name", file);
-    if (is_root && !e->is_group && has_type)
-        return pond_fail(err, POND_ECORRUPT, "%s: footer: the schema's root \"%s\" is not a group", file, e->name);
     if (e->num_children < 0)
         return pond_fail(err, POND_ECORRUPT, "%s: footer: \"%s\" has %d children", file, e->name, e->num_children);
     if (e->is_group)
         return 0;
+    if (is_root)
+        return pond_fail(err, POND_ECORRUPT, "%s: footer: the schema's root \"%s\" is not a group", file, e->name);
     if ((int)e->type < PQ_BOOLEAN || e->type > PQ_FIXED_LEN_BYTE_ARRAY)
         return pond_fail(err, POND_ECORRUPT, "%s: footer: \"%s\" is of type %d", file, e->name, (int)e->type);
     if (e->type == PQ_FIXED_LEN_BYTE_ARRAY && e->type_length < 0)
@@ -367,54 +364,60 @@ static int check_element(const struct pq_element *e, bool is_root, bool has_type
     return 0;
 }
 
-static char *read_name(struct thrift_reader *r, const struct thrift_field *f, char *old)
-{
-    size_t size;
-    const uint8_t *bytes = thrift_binary(r, f, &size);
+/* A SchemaElement as it stands in the footer. */
+struct raw_element {
+    struct pq_element e; /* without its name */
+    const uint8_t *name;
+    size_t name_size;
+    bool has_type;
+    int32_t repetition;
+};
 
-    /* As everywhere in pond a name ends at a NUL, so it holds none; and a field comes once. */
-    if (old != NULL || (size > 0 && memchr(bytes, 0, size) != NULL)) {
-        thrift_fault(r, THRIFT_BAD);
-        return old;
-    }
-    return r->fault == THRIFT_OK ? pond_memdup(bytes, size) : NULL;
-}
-
-static int read_element(struct thrift_reader *r, struct pq_schema *s, const char *file, struct pond_error *err)
+static void read_element(struct thrift_reader *r, struct raw_element *raw)
 {
-    struct pq_element e = {.converted_type = -1, .field_id = -1};
+    struct pq_element *e = &raw->e;
     struct thrift_field f = {0};
-    bool has_type = false, is_root = s->element_count == 0;
-    int32_t repetition = PQ_REQUIRED;
-    int code;
 
+    *raw = (struct raw_element){.e = {.converted_type = -1, .field_id = -1}, .repetition = PQ_REQUIRED};
     while (thrift_next(r, &f)) {
         switch (f.id) {
-        case 1: e.type = (enum pq_type)thrift_i32(r, &f); has_type = true; break;
-        case 2: e.type_length = thrift_i32(r, &f); break;
-        case 3: repetition = thrift_i32(r, &f); break;
-        case 4: e.name = read_name(r, &f, e.name); break;
-        case 5: e.num_children = thrift_i32(r, &f); break;
-        case 6: e.converted_type = thrift_i32(r, &f); break;
-        case 7: e.scale = thrift_i32(r, &f); break;
-        case 8: e.precision = thrift_i32(r, &f); break;
-        case 9: e.field_id = thrift_i32(r, &f); break;
-        case 10: read_logical(r, &f, &e); break;
+        case 1: e->type = (enum pq_type)thrift_i32(r, &f); raw->has_type = true; break;
+        case 2: e->type_length = thrift_i32(r, &f); break;
+        case 3: raw->repetition = thrift_i32(r, &f); break;
+        case 4: raw->name = thrift_binary(r, &f, &raw->name_size); break;
+        case 5: e->num_children = thrift_i32(r, &f); break;
+        case 6: e->converted_type = thrift_i32(r, &f); break;
+        case 7: e->scale = thrift_i32(r, &f); break;
+        case 8: e->precision = thrift_i32(r, &f); break;
+        case 9: e->field_id = thrift_i32(r, &f); break;
+        case 10: read_logical(r, &f, e); break;
         default: thrift_skip(r, &f); break;
         }
     }
     /* Some writers give a leaf num_children 0, so the type decides. */
-    e.is_group = !has_type;
+    e->is_group = !raw->has_type;
+}
+
+static int add_raw_element(struct pq_schema *s, const struct raw_element *raw, const char *file,
+                           struct pond_error *err)
+{
+    struct pq_element e = raw->e;
+    bool is_root = s->element_count == 0;
+    int code;
+
+    /* As everywhere in pond a name ends at a NUL, so it holds none. */
+    if (raw->name == NULL || (raw->name_size > 0 && memchr(raw->name, 0, raw->name_size) != NULL))
+        return pond_fail(err, POND_ECORRUPT, "%s: footer: schema element %zu has no name, or one with a NUL", file,
+                         s->element_count);
+    if (raw->repetition < PQ_REQUIRED || raw->repetition > PQ_REPEATED)
+        return pond_fail(err, POND_ECORRUPT, "%s: footer: schema element %zu has the repetition %d", file,
+                         s->element_count, raw->repetition);
     if (!is_root)
-        e.repetition = (enum pq_repetition)repetition;
-    if (r->fault != THRIFT_OK)
-        code = pond_fail(err, POND_ECORRUPT, "%s: footer: schema element %zu %s", file, s->element_count,
-                         thrift_fault_name(r->fault));
-    else if (repetition < PQ_REQUIRED || repetition > PQ_REPEATED)
-        code = pond_fail(err, POND_ECORRUPT, "%s: footer: schema element %zu has the repetition %d", file,
-                         s->element_count, repetition);
-    else
-        code = check_element(&e, is_root, has_type, file, err);
+        e.repetition = (enum pq_repetition)raw->repetition;
+    e.name = pond_memdup(raw->name, raw->name_size);
+    if (e.name == NULL)
+        return pond_fail_nomem(err);
+    code = check_element(&e, is_root, file, err);
     if (code == 0)
         code = push_element(s, &e, err);
     if (code < 0)
@@ -432,10 +435,21 @@ int pq_schema_read(struct thrift_reader *r, const struct thrift_field *f, struct
 
     if (count == 0)
         return pond_fail(err, POND_ECORRUPT, "%s: footer: the schema is empty or malformed", name);
-    for (size_t i = 0; i < count && code == 0; i++)
-        code = read_element(r, &s, name, err);
-    if (code == 0)
-        code = pq_schema_finish(&s, err);
+    for (size_t i = 0; i < count && code == 0; i++) {
+        struct raw_element raw;
+        read_element(r, &raw);
+        if (r->fault != THRIFT_OK)
+            code = pond_fail(err, POND_ECORRUPT, "%s: footer: schema element %zu %s", name, i,
+                             thrift_fault_name(r->fault));
+        else
+            code = add_raw_element(&s, &raw, name, err);
+    }
+    if (code == 0) {
+        struct pond_error why = {0};
+        code = pq_schema_finish(&s, &why);
+        if (code < 0)
+            pond_fail_path(err, code, name, "%s: footer: %s", name, why.message);
+    }
     if (code < 0) {
         pq_schema_release(&s);
         return code;
