@@ -229,9 +229,11 @@ static int parse_footer(struct pq_file *file, struct pond_error *err)
                          thrift_fault_name(r.fault));
     if (file->schema.elements == NULL || file->row_groups == NULL)
         return corrupt(file, err, "its schema or its row groups are missing");
-    if (file->num_rows != total_rows)
+    /* Fewer than there are: some writer's 0, and nothing is lost. More: rows are. */
+    if (file->num_rows > total_rows)
         return pond_fail(err, POND_ECORRUPT, "%s: footer: %lld rows, but its row groups have %lld", file->source.name,
                          (long long)file->num_rows, (long long)total_rows);
+    file->num_rows = total_rows;
     return 0;
 }
 

@@ -27,7 +27,7 @@ POND_CHECKED int pq_file_open(struct pq_file **out, const struct pq_source *sour
 void pq_file_free(struct pq_file *f);
 
 const struct pq_schema *pq_file_schema(const struct pq_file *f);
-int64_t pq_file_num_rows(const struct pq_file *f);
+int64_t pq_file_num_rows(const struct pq_file *f); /* of all row groups; a footer that claims more was refused */
 uint64_t pq_file_num_row_groups(const struct pq_file *f);
 const char *pq_file_created_by(const struct pq_file *f);                /* "" when absent */
 /* The value of a key; NULL when there is none. Valid until the file is freed. */
