@@ -52,7 +52,8 @@ static int read_file(const char *folder, const char *name, size_t max_page, stru
     struct pq_source source;
     int r;
 
-    assert_ok(os_read_file(path, MAX_FILE, &bytes, err));
+    if (os_read_file(path, MAX_FILE, &bytes, err) < 0)
+        fail_msg("%s", err->message);
     m = (struct memory_file){bytes.data, bytes.size};
     source = memory_source(&m);
     r = read_all(&source, max_page, t, err);
