@@ -6,8 +6,9 @@
  *
  * Faults (only in objects compiled with POND_FAULTS, never in the released library): the environment variable
  * POND_FAULT=ACTION:N[:MASK] with ACTION `kill` (SIGKILL to itself before the call), or an errno name such as
- * `ENOSPC`, `EIO`; N counts from 1 the calls in MASK: `w` the calls that write or change names (default), `r` the
- * ones that read. POND_FAULT_COUNT=FILE: at exit, the number of counted calls is written to FILE.
+ * `ENOSPC`, `EIO`; N counts from 1 the calls in MASK (only the N-th fails; 0: none, they are but counted): `w` the
+ * calls that write, sync or change names (default), `r` the ones that only look, `rw` all. POND_FAULT_COUNT=FILE: at
+ * exit, the number of counted calls is written to FILE. What is not understood ends the process with 99.
  */
 #ifndef BASE_OS_H
 #define BASE_OS_H
@@ -69,7 +70,8 @@ POND_CHECKED int os_lstat(const char *path, struct stat *out, struct pond_error 
 POND_CHECKED int os_fstat(int fd, const char *path, struct stat *out, struct pond_error *err);
 POND_CHECKED int os_lstatat(int dir_fd, const char *name, const char *path, struct stat *out,
                             struct pond_error *err);
-/* true: there. Any failure but ENOENT and ENOTDIR is an error (-). Returns 1, 0 or negative. */
+/* true: there. Any failure but ENOENT and ENOTDIR is an error (-). Returns 1, 0 or negative. Symlinks are followed:
+ * one that leads nowhere is 0. */
 POND_CHECKED int os_exists(const char *path, struct pond_error *err);
 
 POND_CHECKED int os_mkdir(const char *path, mode_t mode, struct pond_error *err);  /* EXISTS is an error */
@@ -89,7 +91,8 @@ POND_CHECKED int os_chmod(const char *path, mode_t mode, struct pond_error *err)
 POND_CHECKED int os_lchown(const char *path, uid_t uid, gid_t gid, struct pond_error *err);
 /* mtime of the path itself (symlinks are not followed); atime is left. */
 POND_CHECKED int os_set_mtime(const char *path, int64_t seconds, int64_t nanoseconds, struct pond_error *err);
-/* Names: NUL-separated into out. Values. Not supported by the file system: empty, 0. Symlinks are not followed. */
+/* Names: NUL-terminated, appended to out. Values: appended; POND_ENOTFOUND when there is none of that name. Not
+ * supported by the file system: nothing, 0; but setting one is then POND_EUNSUPPORTED. Symlinks are not followed. */
 POND_CHECKED int os_xattr_list(const char *path, struct pond_buf *out, struct pond_error *err);
 POND_CHECKED int os_xattr_get(const char *path, const char *name, struct pond_buf *out, struct pond_error *err);
 POND_CHECKED int os_xattr_set(const char *path, const char *name, const void *value, size_t size,
@@ -103,19 +106,21 @@ POND_CHECKED int os_dir_next(struct os_dir *dir, const char **name, unsigned cha
 void os_dir_close(struct os_dir *dir);
 /* All names of a directory sorted by bytes, as one NULL-terminated block: free with pond_free. *count names. */
 POND_CHECKED int os_dir_sorted(const char *path, char ***out, size_t *count, struct pond_error *err);
-/* Removes everything below path and path itself. Symlinks are removed, not followed. */
+/* Removes everything below path and path itself. Symlinks are removed, not followed. Any depth, in bounded memory. */
 POND_CHECKED int os_remove_tree(const char *path, struct pond_error *err);
 
 /* An exclusive advisory lock; POND_ELOCKED when another process (or open file) holds it. The fd is returned;
  * closing it, or dying, frees the lock. The file is created when missing. */
 POND_CHECKED int os_lock(const char *path, struct pond_error *err);
 
-/* A whole small file. Reading: POND_ELIMIT over max bytes. */
+/* Appends a whole small file. POND_ELIMIT over max bytes; on failure out holds what it held. */
 POND_CHECKED int os_read_file(const char *path, size_t max, struct pond_buf *out, struct pond_error *err);
-/* Durable, atomic, replacing: temporary beside it, fsync, rename, fsync of the directory. For local state. */
+/* Durable, atomic, replacing: temporary beside it, fsync, rename, fsync of the directory. For local state. The
+ * mode of the old file is kept. A process that dies may leave its temporary, "PATH.<16 hex>.tmp". */
 POND_CHECKED int os_replace_file(const char *path, const void *bytes, size_t size, struct pond_error *err);
 /* Durable, atomic, never replacing: tmp_path is written, synced, renamed (noreplace), the directory synced.
- * POND_EEXISTS: another was first (tmp_path is gone). Invariants 1 and 3. */
+ * POND_EEXISTS: another was first (tmp_path is gone). A leftover under tmp_path is removed first. When only the last
+ * step, the directory's sync, fails, path is there all the same. Invariants 1 and 3. */
 POND_CHECKED int os_install_file(const char *tmp_path, const char *path, const void *bytes, size_t size,
                                  struct pond_error *err);
 

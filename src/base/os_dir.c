@@ -32,12 +32,11 @@ static const struct dirent *next_entry(DIR *stream)
 {
     for (;;) {
         int fault_errno = 0;
-        if (os_fault(OS_FAULT_READ, &fault_errno)) {
-            errno = fault_errno;
-            return NULL;
-        }
-        errno = 0;
-        const struct dirent *entry = readdir(stream);
+        bool faulty = os_fault(OS_FAULT_READ, &fault_errno);
+        errno = fault_errno;
+        const struct dirent *entry = faulty ? NULL : readdir(stream);
+        if (entry == NULL && errno == EINTR)
+            continue;
         if (entry == NULL || (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0))
             return entry;
     }
@@ -94,7 +93,7 @@ static int collect_names(const char *path, struct pond_buf *names, size_t *count
 {
     struct os_dir *dir;
     POND_TRY(os_dir_open(path, &dir, err));
-    const char *name;
+    const char *name = "";
     unsigned char type;
     int r;
     while ((r = os_dir_next(dir, &name, &type, err)) > 0) {

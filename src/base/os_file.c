@@ -44,15 +44,12 @@ void os_close(int fd)
 
 int os_close_checked(int fd, const char *path, struct pond_error *err)
 {
-    int fault_errno = 0;
-    bool faulty = os_fault(OS_FAULT_WRITE, &fault_errno);
-    /* The descriptor is gone whatever close returns, so it is never closed twice, even after EINTR. */
-    int r = close(fd);
-    if (faulty)
-        return pond_fail_errno(err, fault_errno, path, "close");
-    if (r < 0 && errno != EINTR)
-        return pond_fail_errno(err, errno, path, "close");
-    return 0;
+    int error = 0;
+    bool faulty = os_fault(OS_FAULT_WRITE, &error);
+    if (close(fd) < 0 && !faulty)
+        error = errno;
+    /* Whatever close returns, the descriptor is gone: it is not closed twice, not even after EINTR. */
+    return error != 0 && error != EINTR ? pond_fail_errno(err, error, path, "close") : 0;
 }
 
 /* A descriptor handed to us may be non-blocking (a terminal, a pipe that ssh set so). True: try again. */

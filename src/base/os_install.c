@@ -58,6 +58,13 @@ static char *parent_of(const char *path)
     return pond_memdup(path, size);
 }
 
+/* After a failure, whose error is the one to report. */
+static void discard(const char *path)
+{
+    int r;
+    OS_CALL(r, OS_FAULT_WRITE, unlink(path));
+}
+
 /* A new, synced, closed file. On failure there is none. */
 static int write_new(const char *path, mode_t mode, const void *bytes, size_t size, struct pond_error *err)
 {
@@ -72,7 +79,7 @@ static int write_new(const char *path, mode_t mode, const void *bytes, size_t si
     else
         os_close(fd);
     if (r < 0)
-        (void)os_unlink(path, NULL);
+        discard(path);
     return r;
 }
 
@@ -103,7 +110,7 @@ static int create_with_mode_of(const char *path, const char *tmp_path, const voi
         return 0;
     r = os_chmod(tmp_path, st.st_mode & 07777, err);
     if (r < 0)
-        (void)os_unlink(tmp_path, NULL);
+        discard(tmp_path);
     return r;
 }
 
@@ -121,7 +128,7 @@ int os_replace_file(const char *path, const void *bytes, size_t size, struct pon
         goto out;
     r = os_rename(tmp_path, path, err);
     if (r < 0)
-        (void)os_unlink(tmp_path, NULL);
+        discard(tmp_path);
     else
         r = os_fsync_dir(parent, err);
 out:
@@ -147,7 +154,7 @@ int os_install_file(const char *tmp_path, const char *path, const void *bytes, s
         goto out;
     r = os_rename_noreplace(tmp_path, path, err);
     if (r < 0)
-        (void)os_unlink(tmp_path, NULL);
+        discard(tmp_path);
     else
         r = os_fsync_dir(parent, err);
 out:

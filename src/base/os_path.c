@@ -288,14 +288,10 @@ int os_xattr_set(const char *path, const char *name, const void *value, size_t s
 char *os_path_join(const char *dir, const char *name)
 {
     size_t dir_size = strlen(dir);
-    size_t name_size = strlen(name);
-    size_t slash = dir_size > 0 && dir[dir_size - 1] != '/';
-    char *path = pond_alloc(dir_size + slash + name_size + 1, 1);
-    if (path == NULL)
-        return NULL;
-    memcpy(path, dir, dir_size);
-    if (slash)
-        path[dir_size] = '/';
-    memcpy(path + dir_size + slash, name, name_size + 1);
+    const char *slash = dir_size > 0 && dir[dir_size - 1] != '/' ? "/" : "";
+    size_t size = dir_size + strlen(slash) + strlen(name) + 1;
+    char *path = pond_alloc(size, 1);
+    if (path != NULL)
+        (void)snprintf(path, size, "%s%s%s", dir, slash, name);
     return path;
 }

@@ -2,9 +2,8 @@
  *
  * A pipeline: the owner fills slots, workers run a job on each, the owner takes them back in the order in which
  * they were submitted. With 0 workers jobs run in pond_pipeline_submit, so single-threaded behaviour is the
- * same code. Memory is bounded by the number of slots.
- *
- *     while ((slot = pond_pipeline_acquire(p, &done)) ...)
+ * same code; so it is when no thread can be had (and fewer threads than asked for will do). Memory is bounded by the
+ * number of slots.
  *
  * Calling sequence, owner's thread only:
  *   pond_pipeline_new
@@ -14,7 +13,8 @@
  *         use its result; pond_pipeline_put_back(p, slot)
  *   pond_pipeline_free                        waits for running jobs, drops the rest
  *
- * Slots are caller-defined blocks of slot_size bytes, zeroed at the start, kept between uses.
+ * Slots are caller-defined blocks of slot_size bytes, aligned for any type, zeroed at the start, kept between uses.
+ * Workers block all signals.
  */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
@@ -26,6 +26,7 @@ struct pond_pipeline;
 /* Runs on a worker. It must not call pipeline functions. Results and errors go into the slot. */
 typedef void pond_job_fn(void *context, void *slot);
 
+/* workers may be 0; slots and slot_size may not. */
 POND_CHECKED int pond_pipeline_new(struct pond_pipeline **out, unsigned workers, unsigned slots, size_t slot_size,
                                    pond_job_fn *job, void *context, struct pond_error *err);
 void pond_pipeline_free(struct pond_pipeline *p);
