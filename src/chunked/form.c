@@ -22,6 +22,7 @@
 #define KEY_COMPRESSION "pond.compression"
 #define KEY_COMPRESSOR "pond.compressor"
 #define KEY_LEVEL "pond.compression_level"
+#define KEY_UUID "pond.uuid" /* vouches for the claims that nothing else in the file follows from */
 #define KEY_ARROW "ARROW:schema"
 #define WRITER "pond"
 #define EMIT_BYTES ((size_t)64 << 10)
@@ -297,7 +298,10 @@ static int footer_emit(struct footer_out *o, bool all, struct pond_error *err)
 static int footer_parts(const struct form *f, const struct form_chunk *chunks, uint64_t count, struct footer_out *o,
                         struct pond_error *err)
 {
-    char chunk_size[24], total_size[24], txn_id[24], level[16];
+    char chunk_size[24], total_size[24], txn_id[24], level[16], uuid_text[POND_UUID_TEXT_SIZE];
+    uint8_t uuid[16];
+    form_uuid(f, uuid);
+    pond_uuid_format(uuid, uuid_text);
     snprintf(chunk_size, sizeof(chunk_size), "%llu", (unsigned long long)f->chunk_size);
     snprintf(total_size, sizeof(total_size), "%llu", (unsigned long long)f->total_size);
     snprintf(txn_id, sizeof(txn_id), "%lld", (long long)f->txn_id);
@@ -305,7 +309,7 @@ static int footer_parts(const struct form *f, const struct form_chunk *chunks, u
     const struct pq_key_value kvs[] = {
         {KEY_FORMAT, FORMAT_VERSION}, {KEY_CHUNK_SIZE, chunk_size}, {KEY_BLOCK_SIZE, "16384"},
         {KEY_ROOT_HASH, f->root_hex}, {KEY_TOTAL_SIZE, total_size}, {KEY_TXN_ID, txn_id}, {KEY_WRITER, WRITER},
-        {KEY_COMPRESSION, compression_names[f->compression]}, {KEY_ARROW, CHUNKED_ARROW_SCHEMA},
+        {KEY_COMPRESSION, compression_names[f->compression]}, {KEY_UUID, uuid_text}, {KEY_ARROW, CHUNKED_ARROW_SCHEMA},
         {KEY_COMPRESSOR, f->compressor}, {KEY_LEVEL, level},
     };
     size_t kv_count = sizeof(kvs) / sizeof(kvs[0]) - (f->compression == POND_COMPRESSION_NONE ? 2 : 0);
@@ -425,6 +429,20 @@ static int read_claims(struct claims *c, const struct pq_file *file, const char 
     return 0;
 }
 
+static int check_uuid(const struct form *f, const struct pq_file *file, const char *name, struct pond_error *err)
+{
+    const char *text;
+    uint8_t uuid[16];
+    char expected[POND_UUID_TEXT_SIZE];
+    POND_TRY(claim(file, name, KEY_UUID, &text, err));
+    form_uuid(f, uuid);
+    pond_uuid_format(uuid, expected);
+    if (strcmp(text, expected) != 0)
+        return pond_fail_path(err, POND_ECORRUPT, name, "%s: footer: %s is '%.40s', but its options make it %s", name, KEY_UUID,
+                              text, expected);
+    return 0;
+}
+
 int form_from_file(struct form *f, const struct pq_file *file, const char *name, struct pond_error *err)
 {
     struct claims c;
@@ -442,12 +460,13 @@ int form_from_file(struct form *f, const struct pq_file *file, const char *name,
                               (unsigned long long)c.total_size);
     POND_TRY(form_init(f, c.chunk_size, (int64_t)c.txn_id, c.compression, (int)c.level, c.compressor, err));
     form_set_content(f, c.root, c.total_size);
-    if (pq_file_schema(file)->leaf_count != COLUMNS) {
+    int r = check_uuid(f, file, name, err);
+    if (r == 0 && pq_file_schema(file)->leaf_count != COLUMNS)
+        r = pond_fail_path(err, POND_ECORRUPT, name, "%s: %zu columns instead of %d", name,
+                           pq_file_schema(file)->leaf_count, COLUMNS);
+    if (r < 0)
         form_release(f);
-        return pond_fail_path(err, POND_ECORRUPT, name, "%s: %zu columns instead of %d", name,
-                              pq_file_schema(file)->leaf_count, COLUMNS);
-    }
-    return 0;
+    return r;
 }
 
 /* Our own row group, made from what was read, must have the metadata's offsets and sizes. */
