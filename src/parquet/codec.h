@@ -1,4 +1,4 @@
-/* parquet/codec.h - page compression: bytes to bytes, no I/O. One table; a codec comes in by adding its functions there.
+/* parquet/codec.h - page compression: bytes to bytes, no I/O. One table; a codec comes in by adding its functions.
  *
  * A pq_codec_state ({0} at first) keeps what a codec wants to reuse from page to page; one thread at a time.
  */

@@ -226,8 +226,9 @@ static int decompress(struct pq_column *c, const uint8_t *src, size_t src_size, 
     /* The page header's word for the size is believed only when the compressed bytes agree, or say nothing. */
     r = codec->content_size != NULL ? codec->content_size(src, src_size, &claimed) : 0;
     if (r < 0 || (r == 1 && claimed != dst_size))
-        return pq_fail_at(err, POND_ECORRUPT, &c->at, "its %zu bytes do not decompress (%s) to the %zu that its header says",
-                          src_size, codec->name, dst_size);
+        return pq_fail_at(err, POND_ECORRUPT, &c->at,
+                          "its %zu bytes do not decompress (%s) to the %zu that its header says", src_size,
+                          codec->name, dst_size);
     POND_TRY(pq_block_ensure(dst, dst_size, 1, c->max_page_bytes, &c->at, err));
     r = codec->decompress(&c->codec, src, src_size, dst->data, dst_size, &why);
     if (r < 0)
@@ -252,7 +253,8 @@ static int read_body(struct pq_column *c, const struct pq_page *p, struct pq_blo
         levels = (size_t)h->repetition_size + (size_t)h->definition_size;
         stored = stored || !h->is_compressed;
         if (levels > (size_t)h->compressed_size || levels > (size_t)h->uncompressed_size)
-            return pq_fail_at(err, POND_ECORRUPT, &c->at, "levels of %d and %d bytes do not fit a page of %d (%d uncompressed)",
+            return pq_fail_at(err, POND_ECORRUPT, &c->at,
+                              "levels of %d and %d bytes do not fit a page of %d (%d uncompressed)",
                               h->repetition_size, h->definition_size, h->compressed_size, h->uncompressed_size);
     }
     packed = (size_t)h->compressed_size - levels;
@@ -342,8 +344,9 @@ static int read_levels(struct pq_column *c, struct pq_page *p, struct body *body
         }
         POND_TRY(pq_block_ensure(&c->definition, p->num_values, sizeof(uint16_t), decoded_limit(c), &c->at, err));
         if (!pq_levels_decode(bytes, size, c->max_definition, c->definition.data, p->num_values, &present))
-            return pq_fail_at(err, POND_ECORRUPT, &c->at, "%u bytes of definition levels do not hold %u levels of at most %u",
-                              size, p->num_values, c->max_definition);
+            return pq_fail_at(err, POND_ECORRUPT, &c->at,
+                              "%u bytes of definition levels do not hold %u levels of at most %u", size,
+                              p->num_values, c->max_definition);
         p->definition = c->definition.data;
     }
     p->num_present = (uint32_t)present;

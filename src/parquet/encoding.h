@@ -33,8 +33,8 @@ struct pq_decoding {
     const struct pq_place *at;
 };
 
-/* POND_EUNSUPPORTED for an encoding that is not built in (or not for this type), by name. Byte values point into d->bytes
- * or at the dictionary's. */
+/* POND_EUNSUPPORTED for an encoding that is not built in (or not for this type), by name. Byte values point into
+ * d->bytes or at the dictionary's. */
 POND_CHECKED int pq_decode(enum pq_encoding encoding, const struct pq_decoding *d, struct pq_values *out,
                            struct pond_error *err);
 /* Bytes of one decoded value in memory. */

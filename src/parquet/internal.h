@@ -1,5 +1,4 @@
-/* parquet/internal.h - what the files of this layer share beyond the public headers: metadata as Thrift, and the parts of
- * a data page. Not for other layers.
+/* parquet/internal.h - what the files of this layer share beyond the public headers. Not for other layers.
  */
 #ifndef PARQUET_INTERNAL_H
 #define PARQUET_INTERNAL_H

@@ -1,7 +1,7 @@
 /* parquet/levels.h - the RLE / bit-packed hybrid, which holds levels, dictionary indices and RLE booleans.
  *
  *     run    := varint(count << 1) value in ceil(width / 8) bytes        the value `count` times
- *             | varint(groups << 1 | 1) groups * width bytes             groups of 8 values, least significant bit first
+ *             | varint(groups << 1 | 1) groups * width bytes             groups of 8 values, lowest bit first
  */
 #ifndef PARQUET_LEVELS_H
 #define PARQUET_LEVELS_H

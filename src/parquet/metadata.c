@@ -91,12 +91,12 @@ static void write_column(struct thrift_writer *w, const struct pq_schema *s, con
 
     thrift_write_i64(w, 2, 0); /* file_offset: deprecated, 0 as parquet.thrift asks */
     chunk = thrift_begin_struct(w, 3);
-    thrift_write_i32(w, 1, m->type);
+    thrift_write_i32(w, 1, (int32_t)m->type);
     thrift_write_list(w, 2, THRIFT_I32, m->encoding_count);
     for (size_t i = 0; i < m->encoding_count; i++)
-        thrift_put_i32(w, m->encodings[i]);
+        thrift_put_i32(w, (int32_t)m->encodings[i]);
     write_path(w, s, leaf);
-    thrift_write_i32(w, 4, m->codec);
+    thrift_write_i32(w, 4, (int32_t)m->codec);
     thrift_write_i64(w, 5, m->num_values);
     thrift_write_i64(w, 6, m->total_uncompressed_size);
     thrift_write_i64(w, 7, m->total_compressed_size);

@@ -7,7 +7,7 @@ static void write_header(struct thrift_writer *w, const struct pq_page_header *h
 {
     int16_t outer;
 
-    thrift_write_i32(w, 1, h->type);
+    thrift_write_i32(w, 1, (int32_t)h->type);
     thrift_write_i32(w, 2, h->uncompressed_size);
     thrift_write_i32(w, 3, h->compressed_size);
     if (h->has_crc)
@@ -16,15 +16,15 @@ static void write_header(struct thrift_writer *w, const struct pq_page_header *h
     case PQ_PAGE_DATA:
         outer = thrift_begin_struct(w, 5);
         thrift_write_i32(w, 1, h->num_values);
-        thrift_write_i32(w, 2, h->encoding);
-        thrift_write_i32(w, 3, h->definition_encoding);
-        thrift_write_i32(w, 4, h->repetition_encoding);
+        thrift_write_i32(w, 2, (int32_t)h->encoding);
+        thrift_write_i32(w, 3, (int32_t)h->definition_encoding);
+        thrift_write_i32(w, 4, (int32_t)h->repetition_encoding);
         thrift_end_struct(w, outer);
         break;
     case PQ_PAGE_DICTIONARY:
         outer = thrift_begin_struct(w, 7);
         thrift_write_i32(w, 1, h->num_values);
-        thrift_write_i32(w, 2, h->encoding);
+        thrift_write_i32(w, 2, (int32_t)h->encoding);
         thrift_end_struct(w, outer);
         break;
     case PQ_PAGE_DATA_V2:
@@ -32,13 +32,13 @@ static void write_header(struct thrift_writer *w, const struct pq_page_header *h
         thrift_write_i32(w, 1, h->num_values);
         thrift_write_i32(w, 2, h->num_nulls);
         thrift_write_i32(w, 3, h->num_rows);
-        thrift_write_i32(w, 4, h->encoding);
+        thrift_write_i32(w, 4, (int32_t)h->encoding);
         thrift_write_i32(w, 5, h->definition_size);
         thrift_write_i32(w, 6, h->repetition_size);
         thrift_write_bool(w, 7, h->is_compressed);
         thrift_end_struct(w, outer);
         break;
-    case PQ_PAGE_INDEX: assert(!"index pages are not written"); break;
+    case PQ_PAGE_INDEX: assert(0); break; /* nobody writes those */
     }
     thrift_end_struct(w, 0);
 }

@@ -266,12 +266,12 @@ static void write_element(struct thrift_writer *w, const struct pq_element *e, b
     int16_t outer = thrift_begin_struct(w, 0);
 
     if (!e->is_group) {
-        thrift_write_i32(w, 1, e->type);
+        thrift_write_i32(w, 1, (int32_t)e->type);
         if (e->type == PQ_FIXED_LEN_BYTE_ARRAY)
             thrift_write_i32(w, 2, e->type_length);
     }
     if (!is_root)
-        thrift_write_i32(w, 3, e->repetition);
+        thrift_write_i32(w, 3, (int32_t)e->repetition);
     thrift_write_string(w, 4, e->name);
     if (e->is_group)
         thrift_write_i32(w, 5, e->num_children);

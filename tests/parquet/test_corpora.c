@@ -1,5 +1,5 @@
-/* Files of other writers (apache/parquet-testing; POND_CORPORA names the folder): flat ones in codecs and encodings that
- * are built in are read to the last value, every other one ends in a clean refusal. The counts were compared with
+/* Files of other writers (apache/parquet-testing; POND_CORPORA names the folder): flat ones in codecs and encodings
+ * that are built in are read to the last value, every other one ends in a clean refusal. The counts were compared with
  * pyarrow's.
  */
 #include "pq_memory.h"

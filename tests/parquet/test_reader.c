@@ -117,7 +117,8 @@ static void test_levels__round_trip(void **state)
             size_t ones = 0, at_max = 0;
             for (size_t i = 0; i < count; i++) {
                 random = random * 1103515245 + 12345;
-                levels[i] = kind == 0 || (kind == 1 && i % 2) || (kind == 2 && i / 13 % 2) || (kind == 3 && random >> 30 == 0);
+                levels[i] = kind == 0 || (kind == 1 && i % 2) || (kind == 2 && i / 13 % 2) ||
+                            (kind == 3 && random >> 30 == 0);
                 ones += levels[i];
             }
             pond_buf_clear(&b);
@@ -162,7 +163,7 @@ static void test_codec__zstd_frames_and_skippable_frames(void **state)
     pq_codec_state_release(&codec);
 }
 
-/* V2: levels outside the compressed part; values compressed or, in the next page, not; a page of nulls without values. */
+/* V2: levels outside the compressed part; values compressed or, in the next page, not; a page of nulls only. */
 static void test_reader__v2_pages(void **state)
 {
     static const int32_t values[3] = {7, -8, 9};

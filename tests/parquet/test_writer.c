@@ -1,5 +1,5 @@
-/* What the writer writes, the reader reads back: all types, nulls, page and row group boundaries; and what becomes of its
- * files when they are cut, changed, or memory runs out.
+/* What the writer writes, the reader reads back: all types, nulls, page and row group boundaries; and what becomes of
+ * its files when they are cut, changed, or memory runs out.
  */
 #include "pq_memory.h"
 
