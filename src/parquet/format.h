@@ -112,7 +112,7 @@ struct pq_column_meta {
     int64_t data_page_offset;
     int64_t dictionary_page_offset;  /* 0: none */
     struct pq_statistics statistics; /* reading: borrowed from the file object's footer */
-    const char *unreadable;          /* reading: why this chunk's pages can't be had ("it is encrypted"); NULL: they can */
+    const char *unreadable;          /* reading: why the pages can't be had ("it is encrypted"); NULL: they can */
 };
 
 struct pq_row_group {

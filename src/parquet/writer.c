@@ -1,8 +1,8 @@
 /* parquet/writer.c - see writer.h.
  *
  * A value goes into its column's open page, encoded PLAIN. A page that is full is closed: levels and values are
- * compressed and appended, behind their header, to the column's chunk. A flush writes the chunks one after another and keeps only
- * the row group's metadata, as the bytes that the footer will hold.
+ * compressed and appended, behind their header, to the column's chunk. A flush writes the chunks one after
+ * another and keeps only the row group's metadata, as the bytes that the footer will hold.
  */
 #include "parquet/writer.h"
 
