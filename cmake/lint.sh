@@ -46,7 +46,8 @@ check_cpp() {
     cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
         --suppress=missingIncludeSystem --suppress=unusedFunction --suppress=normalCheckLevelMaxBranches \
         --suppress=nullPointer --suppress=nullPointerRedundantCheck \
-        -D_GNU_SOURCE -DPOND_VERSION='""' -I src -I include -j "$(nproc)" src
+        -D_GNU_SOURCE -DPOND_VERSION='""' '-Djson_object_foreach(o,k,v)=for(;;)' '-Djson_array_foreach(a,i,v)=for(;;)' \
+        '-Djson_object_foreach_safe(o,n,k,v)=for(;;)' -I src -I include -j "$(nproc)" src
 }
 
 check_shell() {

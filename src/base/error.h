@@ -22,12 +22,12 @@ int pond_fail_nomem(struct pond_error *err);
 
 /* The same calls, in a form that shows compilers and analyzers in the caller that the result is negative; else they warn of
  * paths that go on after a failure. */
-#define POND_NEGATIVE(call) /* for a layer's own functions of this kind, which must never return 0 or more */ \
-    __extension__({                                                                                        \
-        const int pond_negative_ = (call);                                                                 \
-        if (pond_negative_ >= 0)                                                                           \
-            __builtin_unreachable();                                                                       \
-        pond_negative_;                                                                                    \
+#define POND_NEGATIVE(...) /* for a layer's own calls of this kind, which must never return 0 or more */ \
+    __extension__({                                                                                     \
+        const int pond_negative_ = (__VA_ARGS__);                                                       \
+        if (pond_negative_ >= 0)                                                                        \
+            __builtin_unreachable();                                                                    \
+        pond_negative_;                                                                                 \
     })
 #define pond_fail(err, code, ...)                        \
     __extension__({                                      \

@@ -68,7 +68,8 @@ for layer in "${!below[@]}" cli; do
         done
     done
     compile "$layer" "$dir/probe.c" -E -P | grep '^found' | sort >"$dir/seen"
-    if ! diff <(sort "$dir/expected") "$dir/seen" >"$dir/diff"; then
+    sort -o "$dir/expected" "$dir/expected"
+    if ! diff "$dir/expected" "$dir/seen" >"$dir/diff"; then
         echo "layer $layer: < must see and does not, > sees and must not:"
         cat "$dir/diff"
         failed=1
