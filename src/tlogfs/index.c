@@ -65,7 +65,7 @@ static const char *const queries[INDEX_QUERIES] = {
     [INDEX_PAGE] = "SELECT first, row_group, offset FROM pages WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
     [INDEX_COMMITS] = "SELECT txn, time_us, commit_blake3, part_path, part_size, part_blake3, command, user, host,"
                       " files_added, files_changed, files_removed, bytes FROM commits WHERE txn <= ?1 ORDER BY txn DESC",
-    [INDEX_AT_TIME] = "SELECT txn FROM commits WHERE time_us <= ?1 ORDER BY txn DESC LIMIT 1",
+    [INDEX_AT_TIME] = "SELECT txn FROM commits WHERE time_us <= ?1 AND txn <= ?2 ORDER BY txn DESC LIMIT 1",
     [INDEX_BUNDLES] = "SELECT blake3, first_txn, size FROM bundles INDEXED BY bundles_txn WHERE first_txn BETWEEN ?1 AND ?2"
                       " ORDER BY first_txn, blake3",
     [INDEX_HAS_BUNDLE] = "SELECT first_txn, size FROM bundles WHERE blake3 = ?1",
@@ -387,6 +387,7 @@ int index_remake(struct index *ix, struct pond_error *err)
 {
     assert(!ix->in_transaction);
     close_db(ix);
+    ix->damaged = false;
     int r = make_again(ix, ix->device, ix->inode, err);
     return r < 0 ? r : 0;
 }
@@ -394,6 +395,11 @@ int index_remake(struct index *ix, struct pond_error *err)
 bool index_in_memory(const struct index *ix)
 {
     return ix->in_memory;
+}
+
+bool index_is_damaged(const struct index *ix)
+{
+    return ix->damaged;
 }
 
 static void remove_damaged(struct index *ix)

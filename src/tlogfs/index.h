@@ -29,6 +29,8 @@ void index_close(struct index *ix);
 /* Throws the content away: an empty index, or the one that another process made again meanwhile. Not inside begin and end. */
 POND_CHECKED int index_remake(struct index *ix, struct pond_error *err);
 bool index_in_memory(const struct index *ix);
+/* Damage was met since it was opened or made. */
+bool index_is_damaged(const struct index *ix);
 
 /* -1 and zeros for an empty index. */
 POND_CHECKED int index_tip(struct index *ix, int64_t *txn, uint8_t commit_blake3[32], struct pond_error *err);
@@ -78,6 +80,9 @@ POND_CHECKED int index_node_rows(struct index *ix, const uint8_t node_id[16], in
                                  struct pond_error *err);
 POND_CHECKED int index_txn_rows(struct index *ix, int64_t txn, index_row_fn *fn, void *context,
                                 struct pond_error *err);
+/* One row; POND_ECORRUPT when it is not there. */
+POND_CHECKED int index_row_at(struct index *ix, int64_t txn, uint64_t ordinal, struct index_row *out,
+                              struct pond_error *err);
 /* Where a directory node stands at `at`: its absolute path appended (through parents); POND_ENOTFOUND when detached. */
 POND_CHECKED int index_node_path(struct index *ix, const uint8_t node_id[16], int64_t at, struct pond_buf *out,
                                  struct pond_error *err);
@@ -88,7 +93,8 @@ POND_CHECKED int index_page_of(struct index *ix, int64_t txn, uint64_t ordinal, 
 typedef int index_commit_fn(void *context, const struct index_commit *commit, struct pond_error *err);
 POND_CHECKED int index_commits(struct index *ix, int64_t from, index_commit_fn *fn, void *context,
                                struct pond_error *err);
-POND_CHECKED int index_commit_at_time(struct index *ix, int64_t time_us, int64_t *txn, struct pond_error *err);
+/* The highest transaction up to `at` whose time is not later; POND_ENOTFOUND. */
+POND_CHECKED int index_commit_at_time(struct index *ix, int64_t time_us, int64_t at, int64_t *txn, struct pond_error *err);
 /* Distinct bundles (storage chunked): each content hash with the first transaction that stored it and its size; those of one
  * transaction in hash order; one hash: 1 known, 0 not. */
 typedef int index_bundle_fn(void *context, const uint8_t blake3[32], int64_t first_txn, uint64_t size,

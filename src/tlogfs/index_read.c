@@ -187,6 +187,15 @@ int index_node_place(struct index *ix, const uint8_t node_id[16], int64_t bound,
     return r;
 }
 
+int index_row_at(struct index *ix, int64_t txn, uint64_t ordinal, struct index_row *out, struct pond_error *err)
+{
+    sqlite3_stmt *s;
+    POND_TRY(index_take(ix, INDEX_ROW, &s, err));
+    sqlite3_bind_int64(s, 1, index_id(txn, ordinal));
+    int r = finish_one(ix, INDEX_ROW, s, out, err);
+    return r == 0 ? index_fail_value(ix, "a row is missing", err) : r < 0 ? r : 0;
+}
+
 /* ---- several rows ---- */
 
 /* Calls fn for each result and gives the statement back. */
@@ -448,11 +457,12 @@ int index_commits(struct index *ix, int64_t from, index_commit_fn *fn, void *con
     return r < 0 ? r : 0;
 }
 
-int index_commit_at_time(struct index *ix, int64_t time_us, int64_t *txn, struct pond_error *err)
+int index_commit_at_time(struct index *ix, int64_t time_us, int64_t at, int64_t *txn, struct pond_error *err)
 {
     sqlite3_stmt *s;
     POND_TRY(index_take(ix, INDEX_AT_TIME, &s, err));
     sqlite3_bind_int64(s, 1, time_us);
+    sqlite3_bind_int64(s, 2, at);
     int r = index_step(ix, s, err);
     if (r == 1)
         *txn = sqlite3_column_int64(s, 0);

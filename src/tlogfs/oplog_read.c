@@ -359,7 +359,7 @@ static int decode_content(struct rows_reader *rd, struct oplog_row *row, struct 
         return fail_row(rd, POND_ECORRUPT, err, "storage, blake3 or size of an entry that has no content");
     if (row->deleted || row->type != POND_SYMLINK)
         return 0;
-    struct pq_bytes target;
+    struct pq_bytes target = {0};
     POND_TRY(read_target(rd, &target, err));
     if (target.size == 0 || target.size > TARGET_MAX || target.size != row->size ||
         memchr(target.data, '\0', target.size) != NULL)

@@ -9,6 +9,14 @@
 #include "delta/delta.h"
 #include "tlogfs/index.h"
 
+/* Parts whose footer and last content page stay decoded: reading many small files in order costs one decoding a page. */
+#define POND_OPEN_PARTS 4
+struct pond_open_part {
+    int64_t txn;
+    uint64_t used;                /* larger: later */
+    struct oplog_part *part;      /* NULL: the slot is free */
+};
+
 struct pond {
     char *dir;                    /* as given */
     char *state_dir;              /* <dir>/_pond */
@@ -20,26 +28,42 @@ struct pond {
     struct pond_info info;        /* info.txn: the snapshot this handle reads */
     json_t *config;               /* _pond/config.json: role, remotes, options; made from commit 0 when missing */
     struct pond_txn *txn;         /* the open transaction, or NULL */
+    struct pond_open_part parts[POND_OPEN_PARTS];
+    uint64_t part_clock;
+    struct index_row stat_row;    /* what pond_stat's entry points into */
+    struct pond_buf stat_path;
+    struct sqlite3 *state;        /* _pond/state.sqlite, opened at the first use */
 };
 
 /* "<dir>/_large_files/blake3=<hex>/chunks.parquet", fresh memory (pond_free). */
 char *pond_bundle_path(const struct pond *p, const uint8_t root_hash[32]);
 /* "<tmp_dir>/<uuid>"; the directory is there once the pond is open for writing. */
 char *pond_tmp_path(const struct pond *p);
+/* Removes a temporary; what can't be removed, gc finds. */
+void pond_discard(const char *path);
 /* Writes config.json (os_replace_file). */
 POND_CHECKED int pond_config_save(struct pond *p, struct pond_error *err);
 
-/* Resolves a pond path to its row at a transaction; trailing slashes are fine but only for directories. */
+/* Resolves a pond path to its row at a transaction (POND_AT_TIP: with what the open transaction has put); trailing slashes are
+ * fine but only for directories. */
 POND_CHECKED int pond_resolve(struct pond *p, const char *path, int64_t at, struct index_row *out,
                               struct pond_error *err);
-/* "/a//b/../c/" -> "/a/c". POND_EUSAGE: not absolute, a name over 255 bytes. */
+/* "/a//b/../c/" -> "/a/c". POND_EUSAGE: not absolute, a name over 255 bytes. POND_ELIMIT: deeper than INDEX_DEPTH_MAX. */
 POND_CHECKED int pond_normalize(const char *path, struct pond_buf *out, struct pond_error *err);
+
+/* The transaction number that `at` means: POND_AT_TIP is the open transaction, else the snapshot. POND_ENOTFOUND: none such. */
+POND_CHECKED int pond_at(const struct pond *p, int64_t at, int64_t *txn, struct pond_error *err);
+/* An inline file's content, verified, is appended. */
+POND_CHECKED int pond_inline_content(struct pond *p, const struct index_row *row, struct pond_buf *out,
+                                     struct pond_error *err);
+/* What the public interface says of a row. Borrows from row and path. */
+void pond_fill_entry(const struct index_row *row, const char *path, struct pond_entry *out);
 
 /* The index catches up with the log to `to` (-1: the newest), reading commits and parts from the pond's own files. Verifies
  * the hash chain and each part's hash as it goes. */
 POND_CHECKED int pond_catch_up(struct pond *p, int64_t to, struct pond_error *err);
 
-/* What a pond's commit says of itself. Strings point into `json`s owned by the struct. */
+/* What a pond's commit says of itself. The struct owns its strings. */
 struct pond_commit {
     int64_t txn, time_us;
     char pond_id[37];
@@ -47,6 +71,7 @@ struct pond_commit {
     uint8_t parent_blake3[32], commit_blake3[32];
     char *part_path;              /* NULL: no add */
     int64_t part_size;
+    uint64_t part_rows;           /* only for building: add.stats */
     uint8_t part_blake3[32];
     char *command, *user, *host;
     uint64_t files_added, files_changed, files_removed, bytes;
@@ -59,6 +84,8 @@ struct pond_commit {
 POND_CHECKED int pond_commit_parse(const char *name, int64_t version, const void *bytes, size_t size,
                                    struct pond_commit *out, struct pond_error *err);
 void pond_commit_release(struct pond_commit *c);
+/* The bytes of a commit file; commit_blake3 is not used. */
+POND_CHECKED int pond_commit_build(const struct pond_commit *c, struct pond_buf *out, struct pond_error *err);
 
 /* ---- transactions, for the files of this layer ---- */
 
@@ -71,6 +98,7 @@ struct pond_txn {
     char *part_tmp;
     int part_fd;
     uint64_t rows;
+    int failed;                   /* code of the first row that could not be put: then there is nothing to commit */
     struct store_batch *bundles;  /* bundles written by this transaction, not yet under their final names */
     struct pond_txn_result result;
 };
@@ -99,5 +127,6 @@ POND_CHECKED int pond_apply_commit(struct pond *p, int64_t txn, const void *byte
  * knows of unchanged sources. */
 POND_CHECKED int pond_state_get(struct pond *p, const char *key, struct pond_buf *out, struct pond_error *err); /* 1, 0 */
 POND_CHECKED int pond_state_put(struct pond *p, const char *key, const char *value, struct pond_error *err);
+void pond_state_close(struct pond *p);
 
 #endif
