@@ -130,6 +130,7 @@ struct pond_txn_result {
     bool committed;
     uint64_t files_added, files_changed, files_removed;
     uint64_t bytes;                       /* content of added and changed files */
+    uint64_t bytes_stored;                /* what that takes on disk: inline content, and bundles that were not there */
 };
 /* Nothing changed: no transaction is made, committed = false. Ends the transaction, whatever the result. */
 POND_API POND_CHECKED int pond_txn_commit(struct pond_txn *t, struct pond_txn_result *out, struct pond_error *err);

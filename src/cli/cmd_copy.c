@@ -216,6 +216,7 @@ static int run(struct copy *copy, bool from_input, struct pond *p, struct pond_t
         copy->result.files = txn->files_added + txn->files_changed;
         copy->result.unchanged = copy->result.files == 0;
         copy->result.bytes = txn->bytes;
+        copy->result.bytes_stored = txn->bytes_stored;
     }
     return r;
 }

@@ -113,6 +113,7 @@ int pond_txn_put(struct pond_txn *t, struct oplog_row *row, struct pond_error *e
     row->txn_seq = t->txn_seq;
     row->timestamp_us = t->time_us;
     int r = put_row(t, row, err);
+    t->result.bytes_stored += row->type == POND_FILE ? row->content_size : 0;
     if (r < 0)
         t->failed = r; /* the part and the index may differ by this row */
     return r;
@@ -129,6 +130,7 @@ int pond_txn_add_bundle(struct pond_txn *t, int fd, const char *tmp_path, const 
         r = store_batch_new(&t->bundles, BATCH_FILES, BATCH_BYTES, err);
     if (r == 0) {
         r = store_batch_add(t->bundles, fd, tmp_path, path, info->file_size, err);
+        t->result.bytes_stored += info->file_size;
     } else {
         os_close(fd);
         pond_discard(tmp_path);
