@@ -36,12 +36,12 @@ expect_same "$(tip)" 5
 echo piped | pond -q copy - /data/piped || fail 'copy - again'
 mkdir src/many && touch src/many/keep src/many/drop.tmp src/many/drop.log
 printf '# comment\n\n*.log\n' >globs
-expect 0 pond -q copy src/many /many --exclude '*.tmp' --exclude-from globs
+expect 0 pond -q copy src/many / --exclude '*.tmp' --exclude-from globs
 expect 0 pond list /many && expect_out keep
 
 # What can't be stored is named, the rest is stored.
 mkfifo src/many/fifo
-expect 3 pond copy src/many /many
+expect 3 pond copy src/many /
 expect_error 'src/many/fifo'
 expect 0 pond list /many && expect_out "$(printf 'drop.log\ndrop.tmp\nkeep')"
 expect 1 pond copy not-there /x && expect_error 'not-there'
@@ -93,7 +93,7 @@ expect_line "^txn [0-9]+  .*  pond mv /a/b/a.txt /data/a.txt$"
 expect 0 pond log && expect_same "$(wc -l <"$out")" $(($(tip) + 1))
 expect 0 pond log /several && expect_same "$(wc -l <"$out")" 1
 expect 0 pond show 1 && expect_line '^added .*  /data/sub/x$' && expect_line '^command  pond copy src /data$'
-expect 0 pond show 3 && expect_line '^removed .*  /data/src/a.txt$'
+expect 0 pond show 3 && expect_line '^removed .*  /data/src/$'
 expect 1 pond show 999
 
 # export

@@ -54,7 +54,7 @@ completes '/logs/file' list -l /logs/f
 completes '/with space/x/' list '/with space/'
 completes 'host/dir' init host/
 completes 'host/dir,host/file' copy host/
-completes '/logs/' copy host/file /lo
+completes '/logs/2026/' copy host/file /logs/2
 completes 'usb' backup u
 completes 'usb' check --read-data ''
 completes 'always' export / --overwrite al

@@ -21,12 +21,12 @@ mkdir src
 echo one >src/a
 head -c 200000 /dev/zero >src/big
 ln -s a src/link
-expect 0 pond copy --json src /d
+expect 0 pond copy --json src /
 expect_keys txn files unchanged skipped bytes bytes_stored seconds
 expect_line '^\{"txn": 1, .*"files": 3, .*"unchanged": 0, "skipped": 0, "bytes": 20000[0-9], "bytes_stored": [0-9]+, '
-expect 0 pond --json copy src /d && expect_line '"txn": 1, .*"files": 0, .*"unchanged": 3, '
+expect 0 pond --json copy src / && expect_line '"txn": 1, .*"files": 0, .*"unchanged": 3, '
 mkfifo src/fifo
-expect 3 pond --json copy src /d && expect_line '"skipped": 1, '
+expect 3 pond --json copy src / && expect_line '"skipped": 1, '
 expect_error '^\{"error": \{"code": "unsupported", "exit": 3, "message": ".*fifo.*", "path": ".*src/fifo"\}\}$'
 rm src/fifo
 expect 0 pond --json copy -n src /fresh && expect_line '^\{"change": "added", "path": "/fresh/a", "source": ".*src/a"\}$'
@@ -37,25 +37,25 @@ expect_line '"bytes": 4, '
 
 entry_keys=(path type size version txn mtime mode blake3 storage)
 time='[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.([0-9]{6}|[0-9]{9})Z'
-expect 0 pond --json list /d && expect_keys "${entry_keys[@]}"
+expect 0 pond --json list /src && expect_keys "${entry_keys[@]}"
 expect_same "$(wc -l <"$out")" 3
-expect_line "^\{\"path\": \"/d/a\", .*\"type\": \"file\", \"size\": 4, \"version\": 1, \"txn\": 1, .*\"mtime\": \"$time\", \"mode\": [0-9]+, "
-expect_line '"path": "/d/link", .*"target": "a"'
-expect_line '"path": "/d/big", .*"size": 200000, .*"storage": "chunked"'
-expect_line '"path": "/d/a", .*"blake3": "[0-9a-f]{64}", "storage": "inline"'
-expect 0 pond --json list / && expect_line '"path": "/d", .*"type": "directory", .*"blake3": null, "storage": null'
-expect 0 pond --json stat /d/a && expect_keys "${entry_keys[@]}" versions attributes
+expect_line "^\{\"path\": \"/src/a\", .*\"type\": \"file\", \"size\": 4, \"version\": 1, \"txn\": 1, .*\"mtime\": \"$time\", \"mode\": [0-9]+, "
+expect_line '"path": "/src/link", .*"target": "a"'
+expect_line '"path": "/src/big", .*"size": 200000, .*"storage": "chunked"'
+expect_line '"path": "/src/a", .*"blake3": "[0-9a-f]{64}", "storage": "inline"'
+expect 0 pond --json list / && expect_line '"path": "/src", .*"type": "directory", .*"blake3": null, "storage": null'
+expect 0 pond --json stat /src/a && expect_keys "${entry_keys[@]}" versions attributes
 expect_same "$(wc -l <"$out")" 1
 expect 0 pond --json log && expect_keys txn time command user host files_added files_changed files_removed bytes commit_blake3
-expect_line "^\{\"txn\": 1, \"time\": \"$time\", \"command\": \"pond copy --json src /d\", "
-expect_same "$(wc -l <"$out")" 3
+expect_line "^\{\"txn\": 1, \"time\": \"$time\", \"command\": \"pond copy --json src /\", "
+expect_same "$(wc -l <"$out")" 4
 expect 0 pond --json show 1
 expect_keys txn time command user host files_added files_changed files_removed bytes commit_blake3 changes
 expect_same "$(wc -l <"$out")" 1
 expect 0 pond --json mkdir /m && expect_keys txn committed
 expect 0 pond --json mv /m /n && expect_keys txn committed
 expect 0 pond --json rm -r /n && expect_keys txn committed
-expect 0 pond --json export /d out && expect_keys files directories bytes seconds
+expect 0 pond --json export /src out && expect_keys files directories bytes seconds
 expect 0 pond --json check --read-data && expect_keys entries bundles bytes_read damaged && expect_line '"damaged": 0\}$'
 expect 0 pond --json gc && expect_keys files bytes
 expect 0 pond --json version && expect_keys version

@@ -81,7 +81,7 @@ expect_same_files()
 # The transaction number of the tip.
 tip()
 {
-    pond status --json | sed -E 's/.*"txn": ([0-9]+), "time".*/\1/'
+    pond log -n 1 --json | sed -E 's/^\{"txn": ([0-9]+),.*/\1/'
 }
 
 end_tests()

@@ -11,7 +11,7 @@ if [[ -c /dev/full ]]; then
         # shellcheck disable=SC2086
         pond $command >/dev/full 2>"$err"
         expect_same $? 1
-        expect_error '^pond: standard output: cannot write: No space left on device$'
+        expect_error '(^pond: |"message": ")standard output: cannot write: No space left on device("|$)'
     done
 fi
 pond list >&- 2>"$err"
@@ -30,7 +30,7 @@ expect 0 pond copy file /once && expect_empty "$err"
 
 # A signal while the input is waited for.
 mkfifo pipe
-pond copy - /interrupted <pipe >"$out" 2>"$err" &
+"$POND_BIN" copy - /interrupted <pipe >"$out" 2>"$err" &
 job=$!
 exec 9>pipe
 head -c 300000 /dev/zero >&9 # more than a pipe holds: it is being read
