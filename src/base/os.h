@@ -124,6 +124,9 @@ POND_CHECKED int os_replace_file(const char *path, const void *bytes, size_t siz
 POND_CHECKED int os_install_file(const char *tmp_path, const char *path, const void *bytes, size_t size,
                                  struct pond_error *err);
 
+/* path behind the working directory, unless it is absolute, in fresh memory (pond_free). Nothing is resolved. */
+POND_CHECKED int os_absolute(const char *path, char **out, struct pond_error *err);
+
 /* "dir/name" in fresh memory (pond_free); NULL: out of memory. */
 char *os_path_join(const char *dir, const char *name);
 

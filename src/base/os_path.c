@@ -295,3 +295,16 @@ char *os_path_join(const char *dir, const char *name)
         (void)snprintf(path, size, "%s%s%s", dir, slash, name);
     return path;
 }
+
+int os_absolute(const char *path, char **out, struct pond_error *err)
+{
+    char here[PATH_MAX];
+    if (path[0] == '/') {
+        *out = pond_strdup(path);
+    } else {
+        if (getcwd(here, sizeof here) == NULL)
+            return pond_fail_errno(err, errno, path, "find the working directory");
+        *out = os_path_join(here, path);
+    }
+    return *out != NULL ? 0 : pond_fail_nomem(err);
+}
