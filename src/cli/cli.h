@@ -105,7 +105,7 @@ int cli_exit_code(int code);
 void cli_print_error(const struct cli *c, const struct pond_error *err, int exit_code);
 /* What does not make the command fail. */
 void cli_print_warning(const struct cli *c, const struct pond_error *err);
-/* A line on standard error, with -v only. */
+/* A line on standard error, with -v only, and not with --json. */
 void cli_note(const struct cli *c, const char *format, ...) POND_PRINTF(2, 3);
 
 /* ---- text.c ---- */
@@ -117,6 +117,7 @@ const char *cli_format_size(uint64_t bytes, char out[SIZE_TEXT]);
 /* RFC 3339, UTC; nanos (0 to 999) only when they are not 0. */
 const char *cli_format_time(int64_t time_us, int32_t nanos, char out[TIME_TEXT]);
 const char *cli_format_time_short(int64_t time_us, char out[TIME_TEXT]); /* whole seconds */
+const char *cli_plural(uint64_t count); /* "" or "s" */
 double cli_round_seconds(double seconds); /* to milliseconds */
 const char *cli_format_hash(const uint8_t hash[POND_HASH_SIZE], char out[2 * POND_HASH_SIZE + 1]);
 /* Bytes that are no printable UTF-8 text become \n, \x1b and so on. */

@@ -27,18 +27,23 @@ static int write_range(struct pond_reader *reader, struct range range, char *buf
     return cli_continue(err);
 }
 
+/* One PATH. */
+struct input {
+    struct pond_reader *reader;
+};
+
 /* All are opened first: when one is not there, nothing is written. */
-static int open_all(const struct cli *c, struct pond *p, struct pond_reader **readers, struct pond_error *err)
+static int open_all(const struct cli *c, struct pond *p, struct input *inputs, struct pond_error *err)
 {
     int64_t at;
     int64_t version = (int64_t)cli_number(c, "version", 0);
     int r = cli_at(c, p, &at, err);
     for (size_t i = 0; r == 0 && i < c->arg_count; i++)
-        r = pond_reader_open(&readers[i], p, c->args[i], at, version, err);
+        r = pond_reader_open(&inputs[i].reader, p, c->args[i], at, version, err);
     return r;
 }
 
-static int write_all(const struct cli *c, struct pond_reader **readers, struct pond_error *err)
+static int write_all(const struct cli *c, const struct input *inputs, struct pond_error *err)
 {
     struct range range = {cli_number(c, "offset", 0), cli_number(c, "count", UINT64_MAX)};
     struct progress progress = {0};
@@ -46,13 +51,13 @@ static int write_all(const struct cli *c, struct pond_reader **readers, struct p
     cli_progress_begin(&progress, c);
     progress.wanted = progress.wanted && isatty(STDOUT_FILENO) != 1;
     for (size_t i = 0; i < c->arg_count; i++) {
-        uint64_t size = pond_reader_size(readers[i]);
+        uint64_t size = pond_reader_size(inputs[i].reader);
         uint64_t rest = size > range.offset ? size - range.offset : 0;
         progress.total += rest < range.count ? rest : range.count;
     }
     int r = 0;
     for (size_t i = 0; r == 0 && i < c->arg_count; i++)
-        r = write_range(readers[i], range, buf, &progress, err);
+        r = write_range(inputs[i].reader, range, buf, &progress, err);
     cli_progress_end(&progress);
     free(buf);
     return r;
@@ -61,21 +66,20 @@ static int write_all(const struct cli *c, struct pond_reader **readers, struct p
 int cmd_cat(struct cli *c, struct pond_error *err)
 {
     struct pond *p = NULL;
-    struct pond_reader **readers = NULL;
     if (cli_has(c, "version") && cli_number(c, "version", 0) == 0)
         return cli_usage(c, err, "--version: expected a number from 1");
     int r = cli_open(c, POND_READ, &p, err);
     if (r < 0)
         return r;
-    readers = calloc(c->arg_count, sizeof(*readers));
-    if (readers == NULL)
+    struct input *inputs = calloc(c->arg_count, sizeof(*inputs));
+    if (inputs == NULL)
         cli_die_nomem();
-    r = open_all(c, p, readers, err);
+    r = open_all(c, p, inputs, err);
     if (r == 0)
-        r = write_all(c, readers, err);
+        r = write_all(c, inputs, err);
     for (size_t i = 0; i < c->arg_count; i++)
-        pond_reader_close(readers[i]);
-    free(readers);
+        pond_reader_close(inputs[i].reader);
+    free(inputs);
     pond_close(p);
     return r;
 }

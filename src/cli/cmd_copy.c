@@ -157,7 +157,7 @@ static void tell(const struct copy *copy, const struct pond_txn_result *txn, dou
         fputs("nothing changed", cli_out);
     else
         fprintf(cli_out, "%llu file%s, %s %s in %.1f s", (unsigned long long)result->files,
-                result->files == 1 ? "" : "s", cli_format_size(result->bytes, size), dry_run ? "to store" : "stored",
+                cli_plural(result->files), cli_format_size(result->bytes, size), dry_run ? "to store" : "stored",
                 seconds);
     fprintf(cli_out, ", %llu unchanged", (unsigned long long)result->unchanged);
     if (result->skipped > 0)
@@ -188,7 +188,7 @@ static int copy_files(struct copy *copy, struct pond_txn *t, struct pond_error *
 static int copy_input(struct copy *copy, struct pond *p, struct pond_txn *t, struct pond_error *err)
 {
     struct pond_control control = cli_control(copy->c, &copy->progress);
-    struct pond_entry entry;
+    struct pond_entry entry = {0};
     if (pond_stat(p, copy->dest, POND_AT_TIP, &entry, err) == 0 && entry.type == POND_DIRECTORY)
         return cli_usage(copy->c, err, "'%s' is a directory; with - DEST is the file to write", copy->dest);
     cli_signals_end_input();

@@ -40,7 +40,7 @@ static void tell(const struct cli *c, const struct pond_export_result *result, d
         return;
     char size[SIZE_TEXT];
     fprintf(cli_out, "%llu file%s, %s exported in %.1f s", (unsigned long long)result->files,
-            result->files == 1 ? "" : "s", cli_format_size(result->bytes, size), seconds);
+            cli_plural(result->files), cli_format_size(result->bytes, size), seconds);
     if (result->unchanged > 0)
         fprintf(cli_out, ", %llu left as they were", (unsigned long long)result->unchanged);
     if (result->problems > 0)

@@ -34,7 +34,7 @@ int cmd_gc(struct cli *c, struct pond_error *err)
         cli_put_json(json_pack("{s:I, s:I, s:b}", "files", (json_int_t)result.files, "bytes", (json_int_t)result.bytes,
                                "dry_run", dry_run));
     else if (!c->quiet)
-        fprintf(cli_out, "%llu file%s, %s %s\n", (unsigned long long)result.files, result.files == 1 ? "" : "s",
+        fprintf(cli_out, "%llu file%s, %s %s\n", (unsigned long long)result.files, cli_plural(result.files),
                 cli_format_size(result.bytes, size), dry_run ? "to remove" : "removed");
     return 0;
 }

@@ -47,7 +47,7 @@ static int check_chunk_size(const struct cli *c, uint64_t size, struct pond_erro
 static int tell(const struct cli *c, const char *dir, struct pond_error *err)
 {
     struct pond *p = NULL;
-    struct pond_info info;
+    struct pond_info info = {0};
     int r = pond_open(&p, dir, POND_READ, err);
     if (r == 0)
         r = pond_get_info(p, &info, err);

@@ -61,7 +61,7 @@ static int list_glob_below(struct pond *p, const char *pattern, int64_t at, stru
     if (paths.count > 0)
         qsort(paths.items, paths.count, sizeof(*paths.items), compare_paths);
     for (size_t i = 0; r >= 0 && i < paths.count; i++) {
-        struct pond_entry entry;
+        struct pond_entry entry = {0};
         if (i > 0 && strcmp(paths.items[i - 1], paths.items[i]) == 0)
             continue;
         r = pond_stat(p, paths.items[i], at, &entry, err);
@@ -81,7 +81,7 @@ static int list_path(const struct cli *c, struct pond *p, int64_t at, struct pon
     const char *path = c->arg_count > 0 ? c->args[0] : "/";
     bool recursive = cli_has(c, "recursive");
     struct listing listing = {c, recursive};
-    struct pond_entry entry;
+    struct pond_entry entry = {0};
     int r = pond_stat(p, path, at, &entry, err);
     if (r == 0) {
         listing.full = listing.full || entry.type != POND_DIRECTORY;

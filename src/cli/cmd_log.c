@@ -14,9 +14,9 @@ static json_t *log_json(const struct pond_log_entry *entry)
     cli_json_set_bytes(object, "command", entry->command);
     cli_json_set_bytes(object, "user", entry->user);
     cli_json_set_bytes(object, "host", entry->host);
-    json_t *rest = json_pack("{s:I, s:I, s:I, s:I, s:s}", "files_added", (json_int_t)entry->files_added, "files_changed",
-                             (json_int_t)entry->files_changed, "files_removed", (json_int_t)entry->files_removed,
-                             "bytes", (json_int_t)entry->bytes, "commit_blake3",
+    json_t *rest = json_pack("{s:I, s:I, s:I, s:I, s:s}", "files_added", (json_int_t)entry->files_added,
+                             "files_changed", (json_int_t)entry->files_changed, "files_removed",
+                             (json_int_t)entry->files_removed, "bytes", (json_int_t)entry->bytes, "commit_blake3",
                              cli_format_hash(entry->commit_blake3, hash));
     if (rest == NULL || json_object_update(object, rest) < 0)
         cli_die_nomem();

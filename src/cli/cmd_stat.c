@@ -81,7 +81,7 @@ static void put_details(const struct pond_entry *entry)
 static int stat_path(const struct cli *c, struct pond *p, struct pond_error *err)
 {
     struct versions versions = {.c = c};
-    struct pond_entry entry;
+    struct pond_entry entry = {0};
     int r = cli_at(c, p, &versions.at, err);
     if (r == 0)
         r = pond_stat(p, c->args[0], versions.at, &entry, err);

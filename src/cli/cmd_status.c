@@ -87,9 +87,10 @@ static void put_distance(const struct pond_remote_status *status)
     else if (behind == 0)
         fprintf(cli_out, "up to date, txn %lld", (long long)status->txn);
     else if (behind > 0)
-        fprintf(cli_out, "%lld transaction%s behind, txn %lld", behind, behind == 1 ? "" : "s", (long long)status->txn);
+        fprintf(cli_out, "%lld transaction%s behind, txn %lld", behind, cli_plural((uint64_t)behind),
+                (long long)status->txn);
     else
-        fprintf(cli_out, "%lld transaction%s ahead of this pond, txn %lld", -behind, behind == -1 ? "" : "s",
+        fprintf(cli_out, "%lld transaction%s ahead of this pond, txn %lld", -behind, cli_plural((uint64_t)-behind),
                 (long long)status->txn);
 }
 
@@ -111,7 +112,7 @@ static int put_remote(void *context, const struct pond_remote_status *status, st
 int cmd_status(struct cli *c, struct pond_error *err)
 {
     struct pond *p = NULL;
-    struct pond_info info;
+    struct pond_info info = {0};
     int r = cli_open(c, POND_READ, &p, err);
     if (r < 0)
         return r;
@@ -132,7 +133,7 @@ int cmd_status(struct cli *c, struct pond_error *err)
 int cmd_promote(struct cli *c, struct pond_error *err)
 {
     struct pond *p = NULL;
-    struct pond_info info;
+    struct pond_info info = {0};
     int r = cli_open(c, POND_WRITE_REPLICA, &p, err);
     if (r < 0)
         return r;

@@ -1,11 +1,6 @@
 /* backup, pull, restore. */
 #include "cli/cli.h"
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 static void tell(const struct cli *c, const struct pond_transfer_result *result, double seconds, bool dry_run)
 {
     if (c->json) {
@@ -22,8 +17,8 @@ static void tell(const struct cli *c, const struct pond_transfer_result *result,
         fprintf(cli_out, "txn %lld: nothing to copy\n", (long long)result->txn);
     else
         fprintf(cli_out, "txn %lld: %llu transaction%s, %llu bundle%s, %s%s in %.1f s\n", (long long)result->txn,
-                (unsigned long long)result->transactions, plural(result->transactions),
-                (unsigned long long)result->bundles, plural(result->bundles),
+                (unsigned long long)result->transactions, cli_plural(result->transactions),
+                (unsigned long long)result->bundles, cli_plural(result->bundles),
                 cli_format_size(result->bytes_copied, size), dry_run ? " to copy" : " copied", seconds);
 }
 
@@ -34,7 +29,11 @@ static int transfer(const struct cli *c, int open_flags, transfer_fn *fn, bool d
 {
     struct pond *p = NULL;
     struct progress progress = {0};
-    struct pond_transfer_options options = {.dry_run = dry_run, .at = POND_AT_TIP, .control = cli_control(c, &progress)};
+    struct pond_transfer_options options = {
+        .dry_run = dry_run,
+        .at = POND_AT_TIP,
+        .control = cli_control(c, &progress),
+    };
     struct pond_transfer_result result = {0};
     int r = cli_open(c, open_flags, &p, err);
     if (r < 0)

@@ -5,61 +5,67 @@
 const char cli_summary[] = "local-first, transactional, versioned file store";
 
 /* Rows that several commands have. */
-#define FLAG_AT {"at", 0, VALUE_TEXT, "TXN", "as the pond was at a transaction number or a time", 0, false, false}
-#define FLAG_DRY_RUN(what) {"dry-run", 'n', VALUE_NONE, NULL, what, 0, false, false}
-#define FLAG_THREADS {"threads", 'j', VALUE_NUMBER, "N", "worker threads (default: one per processor)", 0, false, false}
-#define FLAGS_END {NULL, 0, VALUE_NONE, NULL, NULL, 0, false, false}
-#define NO_ARGUMENTS {{NULL, false, false, 0}}
+#define FLAG_AT                                                     \
+    {.name = "at", .kind = VALUE_TEXT, .value = "TXN", .help = "as the pond was at a transaction number or a time"}
+#define FLAG_DRY_RUN(what) {.name = "dry-run", .letter = 'n', .help = what}
+#define FLAG_THREADS                                                 \
+    {.name = "threads", .letter = 'j', .kind = VALUE_NUMBER, .value = "N", \
+     .help = "worker threads (default: one per processor)"}
+#define FLAGS_END {.name = NULL}
+#define NO_ARGUMENTS {{.name = NULL}}
 
 const struct flag cli_global_flags[] = {
-    {"pond", 'p', VALUE_TEXT, "DIR", "the pond (default: $POND, else the nearest parent directory that is one)",
-     COMPLETE_HOST_DIRECTORY, false, false},
-    {"json", 0, VALUE_NONE, NULL, "results and errors as JSON, one object a line", 0, false, false},
-    {"quiet", 'q', VALUE_NONE, NULL, "no summaries, no progress", 0, false, false},
-    {"verbose", 'v', VALUE_NONE, NULL, "name what is worked on, on standard error", 0, false, false},
-    {"no-progress", 0, VALUE_NONE, NULL, "no progress line", 0, false, false},
-    {"help", 'h', VALUE_NONE, NULL, "show the help of the command", 0, false, false},
-    {"version", 0, VALUE_NONE, NULL, "print the version", 0, false, true},
+    {.name = "pond", .letter = 'p', .kind = VALUE_TEXT, .value = "DIR", .complete = COMPLETE_HOST_DIRECTORY,
+     .help = "the pond (default: $POND, else the nearest parent directory that is one)"},
+    {.name = "json", .help = "results and errors as JSON, one object a line"},
+    {.name = "quiet", .letter = 'q', .help = "no summaries, no progress"},
+    {.name = "verbose", .letter = 'v', .help = "name what is worked on, on standard error"},
+    {.name = "no-progress", .help = "no progress line"},
+    {.name = "help", .letter = 'h', .help = "show the help of the command"},
+    {.name = "version", .help = "print the version", .hidden = true},
     FLAGS_END,
 };
 
 static const struct flag init_flags[] = {
-    {"format", 0, VALUE_TEXT, "FORMAT", "how large files are held (default and only one: chunked)", 0, false, false},
-    {"chunk-size", 0, VALUE_NUMBER, "SIZE", "a power of two, 4MiB to 64MiB (default: 16MiB; 64MiB for files over 64GiB)",
-     0, false, false},
-    {"compression", 0, VALUE_CHOICE, "auto|zstd|none", "auto: zstd for chunks that it shrinks (default)", 0, false, false},
+    {.name = "format", .kind = VALUE_TEXT, .value = "FORMAT",
+     .help = "how large files are held (default and only one: chunked)"},
+    {.name = "chunk-size", .kind = VALUE_NUMBER, .value = "SIZE",
+     .help = "a power of two, 4MiB to 64MiB (default: 16MiB; 64MiB for files over 64GiB)"},
+    {.name = "compression", .kind = VALUE_CHOICE, .value = "auto|zstd|none",
+     .help = "auto: zstd for chunks that it shrinks (default)"},
     FLAGS_END,
 };
 
 static const struct flag copy_flags[] = {
     FLAG_DRY_RUN("store nothing, list what would be stored"),
-    {"exclude", 0, VALUE_TEXT, "GLOB", "leave out what matches: a name, or with a / the path below SRC", 0, true, false},
-    {"exclude-from", 0, VALUE_TEXT, "FILE", "globs from a file, one a line; # starts a comment", COMPLETE_HOST_FILE, true,
-     false},
-    {"force", 0, VALUE_NONE, NULL, "read also what looks unchanged", 0, false, false},
+    {.name = "exclude", .kind = VALUE_TEXT, .value = "GLOB", .repeatable = true,
+     .help = "leave out what matches: a name, or with a / the path below SRC"},
+    {.name = "exclude-from", .kind = VALUE_TEXT, .value = "FILE", .repeatable = true, .complete = COMPLETE_HOST_FILE,
+     .help = "globs from a file, one a line; # starts a comment"},
+    {.name = "force", .help = "read also what looks unchanged"},
     FLAG_THREADS,
     FLAGS_END,
 };
 
 static const struct flag export_flags[] = {
     FLAG_AT,
-    {"overwrite", 0, VALUE_CHOICE, "always|if-changed|never", "what happens to files that are there (default: always)", 0,
-     false, false},
+    {.name = "overwrite", .kind = VALUE_CHOICE, .value = "always|if-changed|never",
+     .help = "what happens to files that are there (default: always)"},
     FLAG_THREADS,
     FLAGS_END,
 };
 
 static const struct flag cat_flags[] = {
-    {"offset", 0, VALUE_NUMBER, "N", "start at this byte", 0, false, false},
-    {"count", 0, VALUE_NUMBER, "N", "at most so many bytes", 0, false, false},
-    {"version", 0, VALUE_NUMBER, "N", "that version of the file", 0, false, false},
+    {.name = "offset", .kind = VALUE_NUMBER, .value = "N", .help = "start at this byte"},
+    {.name = "count", .kind = VALUE_NUMBER, .value = "N", .help = "at most so many bytes"},
+    {.name = "version", .kind = VALUE_NUMBER, .value = "N", .help = "that version of the file"},
     FLAG_AT,
     FLAGS_END,
 };
 
 static const struct flag list_flags[] = {
-    {"long", 'l', VALUE_NONE, NULL, "type, size, mtime, version and short hash before each name", 0, false, false},
-    {"recursive", 'R', VALUE_NONE, NULL, "everything below, as full paths", 0, false, false},
+    {.name = "long", .letter = 'l', .help = "type, size, mtime, version and short hash before each name"},
+    {.name = "recursive", .letter = 'R', .help = "everything below, as full paths"},
     FLAG_AT,
     FLAGS_END,
 };
@@ -67,17 +73,17 @@ static const struct flag list_flags[] = {
 static const struct flag at_flags[] = {FLAG_AT, FLAGS_END};
 
 static const struct flag mkdir_flags[] = {
-    {"parents", 'p', VALUE_NONE, NULL, "make missing parents; an existing directory is fine", 0, false, false},
+    {.name = "parents", .letter = 'p', .help = "make missing parents; an existing directory is fine"},
     FLAGS_END,
 };
 
 static const struct flag rm_flags[] = {
-    {"recursive", 'r', VALUE_NONE, NULL, "directories with all they hold", 0, false, false},
+    {.name = "recursive", .letter = 'r', .help = "directories with all they hold"},
     FLAGS_END,
 };
 
 static const struct flag log_flags[] = {
-    {"limit", 'n', VALUE_NUMBER, "N", "at most so many transactions", 0, false, false},
+    {.name = "limit", .letter = 'n', .kind = VALUE_NUMBER, .value = "N", .help = "at most so many transactions"},
     FLAGS_END,
 };
 
@@ -88,7 +94,7 @@ static const struct flag backup_flags[] = {
 };
 
 static const struct flag restore_flags[] = {
-    {"at", 0, VALUE_TEXT, "TXN", "only up to a transaction number or a time", 0, false, false},
+    {.name = "at", .kind = VALUE_TEXT, .value = "TXN", .help = "only up to a transaction number or a time"},
     FLAG_THREADS,
     FLAGS_END,
 };
@@ -96,8 +102,8 @@ static const struct flag restore_flags[] = {
 static const struct flag thread_flags[] = {FLAG_THREADS, FLAGS_END};
 
 static const struct flag check_flags[] = {
-    {"read-data", 0, VALUE_NONE, NULL, "read and verify every byte", 0, false, false},
-    {"read-data-subset", 0, VALUE_PART, "N/T", "read and verify part N of T of the data", 0, false, false},
+    {.name = "read-data", .help = "read and verify every byte"},
+    {.name = "read-data-subset", .kind = VALUE_PART, .value = "N/T", .help = "read and verify part N of T of the data"},
     FLAG_THREADS,
     FLAGS_END,
 };
@@ -105,8 +111,8 @@ static const struct flag check_flags[] = {
 static const struct flag gc_flags[] = {FLAG_DRY_RUN("remove nothing, list what would be removed"), FLAGS_END};
 
 static const struct flag help_flags[] = {
-    {"man", 0, VALUE_NONE, NULL, "the manual page", 0, false, true},
-    {"completion", 0, VALUE_CHOICE, "bash|zsh", "the completion script", 0, false, true},
+    {.name = "man", .help = "the manual page", .hidden = true},
+    {.name = "completion", .kind = VALUE_CHOICE, .value = "bash|zsh", .help = "the completion script", .hidden = true},
     FLAGS_END,
 };
 

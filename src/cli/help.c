@@ -32,7 +32,7 @@ void cli_print_synopsis(FILE *out, const struct command *command)
                 argument->many ? "..." : "");
 }
 
-/* Words of `text` in lines of at most WIDTH, each after the first line indented; `column` is where the first one starts. */
+/* Words in lines of at most WIDTH; `column` is where the first line starts, those after it are indented. */
 static void put_wrapped(FILE *out, const char *text, size_t text_size, size_t column, size_t indent)
 {
     const char *end = text + text_size;

@@ -217,7 +217,8 @@ static void put_command_words(FILE *out)
         if (command->name[size] == '\0')
             continue;
         if (size != group_size || memcmp(group, command->name, size) != 0)
-            fprintf(out, "%s        '%.*s') _pond_words '", group_size > 0 ? "'; return ;;\n" : "", (int)size, command->name);
+            fprintf(out, "%s        '%.*s') _pond_words '", group_size > 0 ? "'; return ;;\n" : "", (int)size,
+                    command->name);
         group = command->name;
         group_size = size;
         fprintf(out, "%s ", command->name + size + 1);

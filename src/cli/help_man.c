@@ -165,7 +165,8 @@ static void put_examples(FILE *out)
 
 void cli_print_man(FILE *out)
 {
-    fprintf(out, ".\\\" Made by 'pond help --man'.\n.TH POND 1 %s \"pond %s\" \"User Commands\"\n", MAN_DATE, pond_version());
+    fprintf(out, ".\\\" Made by 'pond help --man'.\n.TH POND 1 %s \"pond %s\" \"User Commands\"\n", MAN_DATE,
+            pond_version());
     fputs(".SH NAME\npond \\- ", out);
     put_string(out, cli_summary);
     fputs("\n.SH SYNOPSIS\n"

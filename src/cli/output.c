@@ -184,7 +184,7 @@ void cli_print_warning(const struct cli *c, const struct pond_error *err)
 
 void cli_note(const struct cli *c, const char *format, ...)
 {
-    if (!c->verbose)
+    if (!c->verbose || c->json)
         return;
     begin_message();
     char *text = NULL;

@@ -58,7 +58,8 @@ static const struct flag *find_flag(const struct cli *c, const char *name, size_
     if (flag == NULL)
         flag = find_in(cli_global_flags, name, name_size, letter);
     /* `pond --version` is a habit, `pond list --version` a mistake. */
-    if (flag != NULL && flag->hidden && c->command != NULL && find_in(cli_global_flags, name, name_size, letter) == flag)
+    if (c->command != NULL && flag != NULL && flag->hidden &&
+        flag == find_in(cli_global_flags, name, name_size, letter))
         return NULL;
     return flag;
 }
@@ -112,8 +113,9 @@ static int fail_group(const struct parser *p, const char *word)
     print_group_words(out, p->group);
     if (fclose(out) != 0)
         cli_die_nomem();
-    int r = word == NULL ? cli_fail(p->err, POND_EUSAGE, "%s: missing command, expected %s", p->group, words)
-                         : cli_fail(p->err, POND_EUSAGE, "%s: unknown command '%s', expected %s", p->group, word, words);
+    int r = word == NULL
+                ? cli_fail(p->err, POND_EUSAGE, "%s: missing command, expected %s", p->group, words)
+                : cli_fail(p->err, POND_EUSAGE, "%s: unknown command '%s', expected %s", p->group, word, words);
     free(words);
     return r;
 }
@@ -152,7 +154,8 @@ static int check_value(const struct parser *p, const struct flag *flag, const ch
     switch (flag->kind) {
     case VALUE_NUMBER:
         if (!cli_parse_number(text, &number))
-            return cli_usage(p->c, p->err, "--%s: expected a number such as 12, 64K or 16MiB, not '%s'", flag->name, text);
+            return cli_usage(p->c, p->err, "--%s: expected a number such as 12, 64K or 16MiB, not '%s'", flag->name,
+                             text);
         break;
     case VALUE_CHOICE:
         if (!is_choice(flag->value, text))
@@ -314,6 +317,7 @@ static int check_arguments(const struct cli *c, struct pond_error *err)
 {
     size_t least = 0;
     size_t most = 0;
+    assert(c->command != NULL);
     for (const struct argument *argument = c->command->arguments; argument->name != NULL; argument++) {
         least += !argument->optional;
         most = argument->many ? SIZE_MAX / 2 : most + 1;

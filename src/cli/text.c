@@ -55,8 +55,8 @@ const char *cli_format_size(uint64_t bytes, char out[SIZE_TEXT])
     return out;
 }
 
-/* Puts the date and time to whole seconds and gives the microseconds below. */
-static int64_t format_seconds(int64_t time_us, char out[TIME_TEXT])
+/* The date and time to whole seconds; returns the microseconds below. */
+static int format_seconds(int64_t time_us, char out[TIME_TEXT])
 {
     int64_t us = time_us % US_PER_SECOND;
     if (us < 0)
@@ -67,12 +67,12 @@ static int64_t format_seconds(int64_t time_us, char out[TIME_TEXT])
         tm = (struct tm){.tm_mday = 1};
     snprintf(out, TIME_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
              tm.tm_min, tm.tm_sec);
-    return us;
+    return (int)us;
 }
 
 const char *cli_format_time(int64_t time_us, int32_t nanos, char out[TIME_TEXT])
 {
-    int us = (int)format_seconds(time_us, out);
+    int us = format_seconds(time_us, out);
     size_t size = strlen(out);
     if (nanos == 0)
         snprintf(out + size, TIME_TEXT - size, ".%06dZ", us);
@@ -83,9 +83,15 @@ const char *cli_format_time(int64_t time_us, int32_t nanos, char out[TIME_TEXT])
 
 const char *cli_format_time_short(int64_t time_us, char out[TIME_TEXT])
 {
-    format_seconds(time_us, out);
-    strcat(out, "Z");
+    (void)format_seconds(time_us, out);
+    size_t size = strlen(out);
+    snprintf(out + size, TIME_TEXT - size, "Z");
     return out;
+}
+
+const char *cli_plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 double cli_round_seconds(double seconds)
