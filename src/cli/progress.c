@@ -54,7 +54,10 @@ static void draw(struct progress *progress, double now)
     double per_second = (double)progress->done / (now - progress->start);
     cli_format_size(progress->done, done);
     cli_format_size((uint64_t)per_second, rate);
-    if (progress->total == 0 || progress->done > progress->total || per_second < 1) {
+    /* Files grow, and estimates err. */
+    if (progress->total != 0 && progress->total < progress->done)
+        progress->total = progress->done;
+    if (progress->total == 0 || per_second < 1) {
         fprintf(stderr, "\r%s, %s/s\033[K", done, rate);
     } else {
         cli_format_size(progress->total, total);
