@@ -76,6 +76,8 @@ POND_CHECKED int cli_open(const struct cli *c, int flags, struct pond **out, str
 /* The transaction that --at names, else the tip. */
 POND_CHECKED int cli_at(const struct cli *c, struct pond *p, int64_t *at, struct pond_error *err);
 int cli_fail(struct pond_error *err, int code, const char *format, ...) POND_PRINTF(3, 4);
+/* Puts the path in front of a message that names only what lies behind it, as that of a damaged bundle does. */
+void cli_name_path(struct pond_error *err, const char *path);
 double cli_seconds(void); /* monotonic */
 /* Never fail: without memory the process ends. */
 void *cli_realloc(void *block, size_t count, size_t size);

@@ -38,8 +38,11 @@ static int open_all(const struct cli *c, struct pond *p, struct input *inputs, s
     int64_t at;
     int64_t version = (int64_t)cli_number(c, "version", 0);
     int r = cli_at(c, p, &at, err);
-    for (size_t i = 0; r == 0 && i < c->arg_count; i++)
+    for (size_t i = 0; r == 0 && i < c->arg_count; i++) {
         r = pond_reader_open(&inputs[i].reader, p, c->args[i], at, version, err);
+        if (r == POND_ECORRUPT)
+            cli_name_path(err, c->args[i]);
+    }
     return r;
 }
 
@@ -56,8 +59,11 @@ static int write_all(const struct cli *c, const struct input *inputs, struct pon
         progress.total += rest < range.count ? rest : range.count;
     }
     int r = 0;
-    for (size_t i = 0; r == 0 && i < c->arg_count; i++)
+    for (size_t i = 0; r == 0 && i < c->arg_count; i++) {
         r = write_range(inputs[i].reader, range, buf, &progress, err);
+        if (r == POND_ECORRUPT)
+            cli_name_path(err, c->args[i]);
+    }
     cli_progress_end(&progress);
     free(buf);
     return r;

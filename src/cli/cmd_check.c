@@ -45,10 +45,9 @@ static int tell(const struct cli *c, const struct pond_check_result *result, str
                                (json_int_t)result->bundles, "bytes_read", (json_int_t)result->bytes_read, "damaged",
                                (json_int_t)result->damaged));
     else if (!c->quiet)
-        fprintf(cli_out, "%llu %s, %llu bundle%s, %s read: %s\n", (unsigned long long)result->entries,
+        fprintf(cli_out, "%llu %s, %llu bundle%s, %s read: %llu damaged\n", (unsigned long long)result->entries,
                 result->entries == 1 ? "entry" : "entries", (unsigned long long)result->bundles,
-                cli_plural(result->bundles), cli_format_size(result->bytes_read, size),
-                damaged == 0 ? "no damage" : "damaged");
+                cli_plural(result->bundles), cli_format_size(result->bytes_read, size), damaged);
     if (damaged == 0)
         return 0;
     return cli_fail(err, POND_ECORRUPT, "damage found in %llu place%s", damaged, cli_plural(damaged));

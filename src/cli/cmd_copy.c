@@ -107,6 +107,7 @@ static void on_skip(void *context, const char *host_path, const struct pond_erro
 {
     const struct copy *copy = context;
     struct pond_error err = *why;
+    cli_name_path(&err, host_path);
     if (err.path[0] == '\0')
         snprintf(err.path, sizeof(err.path), "%s", host_path);
     cli_print_error(copy->c, &err, EXIT_SKIPPED);

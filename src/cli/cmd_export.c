@@ -11,6 +11,7 @@ static void on_problem(void *context, const char *host_path, const struct pond_e
 {
     const struct export *export = context;
     struct pond_error err = *why;
+    cli_name_path(&err, host_path);
     if (err.path[0] == '\0')
         snprintf(err.path, sizeof(err.path), "%s", host_path);
     if (err.code == POND_ECORRUPT)

@@ -75,6 +75,17 @@ int cli_fail(struct pond_error *err, int code, const char *format, ...)
     return code;
 }
 
+void cli_name_path(struct pond_error *err, const char *path)
+{
+    char *message = NULL;
+    if (strstr(err->message, path) != NULL)
+        return;
+    if (asprintf(&message, "%s: %s", path, err->message) < 0)
+        cli_die_nomem();
+    snprintf(err->message, sizeof(err->message), "%s", message);
+    free(message);
+}
+
 int cli_open(const struct cli *c, int flags, struct pond **out, struct pond_error *err)
 {
     const char *dir = cli_value(c, "pond");

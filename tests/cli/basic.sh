@@ -109,8 +109,8 @@ expect 0 pond export /data exported --overwrite if-changed && expect_same "$(cat
 expect 1 pond export /nothing exported
 
 # check, gc, status
-expect 0 pond check && expect_line 'no damage$'
-expect 0 pond check --read-data && expect_line ' 1 bundle, .* no damage$'
+expect 0 pond check && expect_line 'read: 0 damaged$'
+expect 0 pond check --read-data && expect_line ' 1 bundle, .* read: 0 damaged$'
 expect 0 pond check --read-data-subset 1/2
 expect 0 pond verify && expect 0 pond fsck
 expect 0 pond gc -n && expect 0 pond gc && expect_line 'removed$'

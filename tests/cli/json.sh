@@ -19,7 +19,7 @@ expect 0 pond --json init p && expect_keys id path txn
 export POND=$tmp/p
 mkdir src
 echo one >src/a
-head -c 200000 /dev/zero >src/big
+head -c 200000 /dev/urandom >src/big
 ln -s a src/link
 expect 0 pond copy --json src /
 expect_keys txn files unchanged skipped bytes bytes_stored seconds
@@ -82,7 +82,10 @@ expect 4 pond --json check --read-data
 expect_line '^\{"damage": \{"what": "bundle", .*"path": ".*chunks.parquet".*\}\}$'
 expect_line '"damaged": 1\}$'
 expect_error '^\{"error": \{"code": "corrupt", "exit": 4, '
-expect 4 pond check --read-data && expect_line '^damaged bundle: '
+expect 4 pond check --read-data && expect_line '^damaged bundle: ' && expect_line ' read: 1 damaged$'
+expect 4 pond cat /src/big && expect_error '^pond: /src/big: .*chunks.parquet: '
+expect 4 pond export /src damaged && expect_error '^pond: damaged/src/big: .*chunks.parquet: '
+expect_same "$(cat damaged/src/a)" one
 
 # Errors.
 expect 1 pond --json stat /none && expect_error '^\{"error": \{"code": "not_found", "exit": 1, "message": ".*", "path": "/none"\}\}$'
