@@ -158,7 +158,7 @@ void cli_progress_clear(void);
 void cli_progress_add(void *progress, uint64_t bytes);
 /* Adds the sizes of what is at path and below, when a line is wanted. The work itself tells what fails. */
 void cli_progress_add_total(struct progress *progress, struct pond *p, const char *path, int64_t at);
-/* With the progress (may be NULL), -j and the cancel flag. */
+/* With -j, the cancel flag and the progress, once that has begun (NULL: none). */
 struct pond_control cli_control(const struct cli *c, struct progress *progress);
 
 #endif

@@ -67,7 +67,6 @@ int cmd_check(struct cli *c, struct pond_error *err)
     struct pond *p = NULL;
     struct check check = {.c = c};
     struct pond_check_options options = {
-        .control = cli_control(c, &check.progress),
         .on_damage = put_damage,
         .context = &check,
     };
@@ -78,6 +77,7 @@ int cmd_check(struct cli *c, struct pond_error *err)
     int r = cli_open(c, POND_READ, &p, err);
     if (r == 0) {
         cli_progress_begin(&check.progress, c);
+        options.control = cli_control(c, &check.progress);
         /* A guess: older versions and a remote's own state are left out. */
         if (options.read_data && options.subset_of == 0)
             cli_progress_add_total(&check.progress, p, "/", POND_AT_TIP);

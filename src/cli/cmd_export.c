@@ -55,7 +55,6 @@ int cmd_export(struct cli *c, struct pond_error *err)
     struct export export = {.c = c};
     struct pond_export_options options = {
         .overwrite = overwrite_of(c),
-        .control = cli_control(c, &export.progress),
         .on_problem = on_problem,
         .context = &export,
     };
@@ -65,6 +64,7 @@ int cmd_export(struct cli *c, struct pond_error *err)
     if (r < 0)
         return r;
     cli_progress_begin(&export.progress, c);
+    options.control = cli_control(c, &export.progress);
     r = cli_at(c, p, &options.at, err);
     for (size_t i = 0; r == 0 && i + 1 < c->arg_count; i++)
         cli_progress_add_total(&export.progress, p, c->args[i], options.at);

@@ -29,17 +29,14 @@ static int transfer(const struct cli *c, int open_flags, transfer_fn *fn, bool d
 {
     struct pond *p = NULL;
     struct progress progress = {0};
-    struct pond_transfer_options options = {
-        .dry_run = dry_run,
-        .at = POND_AT_TIP,
-        .control = cli_control(c, &progress),
-    };
+    struct pond_transfer_options options = {.dry_run = dry_run, .at = POND_AT_TIP};
     struct pond_transfer_result result = {0};
     int r = cli_open(c, open_flags, &p, err);
     if (r < 0)
         return r;
     double start = cli_seconds();
     cli_progress_begin(&progress, c);
+    options.control = cli_control(c, &progress);
     r = fn(p, c->arg_count > 0 ? c->args[0] : NULL, &options, &result, err);
     cli_progress_end(&progress);
     pond_close(p);
@@ -61,14 +58,11 @@ int cmd_pull(struct cli *c, struct pond_error *err)
 int cmd_restore(struct cli *c, struct pond_error *err)
 {
     struct progress progress = {0};
-    struct pond_transfer_options options = {
-        .at = POND_AT_TIP,
-        .at_text = cli_value(c, "at"),
-        .control = cli_control(c, &progress),
-    };
+    struct pond_transfer_options options = {.at = POND_AT_TIP, .at_text = cli_value(c, "at")};
     struct pond_transfer_result result = {0};
     double start = cli_seconds();
     cli_progress_begin(&progress, c);
+    options.control = cli_control(c, &progress);
     int r = pond_restore(c->args[0], c->args[1], &options, &result, err);
     cli_progress_end(&progress);
     if (r == 0)

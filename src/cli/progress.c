@@ -98,7 +98,7 @@ struct pond_control cli_control(const struct cli *c, struct progress *progress)
     struct pond_control control = {.cancel = &cli_cancel};
     uint64_t threads = cli_number(c, "threads", 0);
     control.threads = threads > 1024 ? 1024 : (unsigned)threads;
-    if (progress != NULL) {
+    if (progress != NULL && progress->wanted) {
         control.progress = cli_progress_add;
         control.total = set_total;
         control.context = progress;

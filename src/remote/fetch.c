@@ -67,6 +67,8 @@ static int fetch_bundle(struct fetch *f, const struct delta_action *add, const u
     int r = there < 0 ? there : 0;
     if (there == 0)
         r = remote_local_path(&f->r, &f->r.files, add->path, &src, err);
+    if (there == 1 && f->options->control.progress)
+        f->options->control.progress(f->options->control.context, add->size > 0 ? (uint64_t)add->size : 0);
     if (there == 0 && r == 0)
         r = transfer_bundle(&f->transfer, src, pond_tmp_path(f->p), final_path, root, &info, err);
     const char *form = json_string_value(json_object_get(json_object_get(add->json, "tags"), "form_blake3"));
@@ -113,6 +115,38 @@ static int fetch_bundles(struct fetch *f, int64_t txn, struct pond_error *err)
         }
         f->files.txn = -1;
     }
+}
+
+static int add_size(void *context, const struct delta_action *action, struct pond_error *err)
+{
+    (void)err;
+    uint64_t *total = context;
+    if (action->kind == DELTA_ADD && action->size > 0)
+        *total += (uint64_t)action->size;
+    return 0;
+}
+
+/* Reads the log ahead, so only for those who want to know. What is here already counts too: it is told as done then. */
+static int tell_total(struct fetch *f, struct pond_error *err)
+{
+    const struct pond_control *control = &f->options->control;
+    struct files_cursor *c = &f->files;
+    const int64_t first = c->next;
+    uint64_t total = 0;
+    if (!control->total)
+        return 0;
+    int r = files_advance(f, err);
+    while (r == 1 && c->txn <= f->last_txn) {
+        char key[128];
+        delta_commit_key(&f->r.files, c->next - 1, key, sizeof(key));
+        POND_TRY(delta_parse_commit(key, c->next - 1, c->commit.data, c->commit.size, add_size, &total, err));
+        r = files_advance(f, err);
+    }
+    c->next = first;
+    c->txn = -1;
+    if (r >= 0)
+        control->total(control->context, total);
+    return r < 0 ? r : 0;
 }
 
 /* ---- the `oplog` log ---- */
@@ -259,6 +293,7 @@ static int fetch_all(struct fetch *f, const struct table_tip *before, const stru
     bool known = before->txn >= 0 && before->txn <= f->p->info.txn;
     f->files.next = known && files_before->txn >= 0 ? files_before->txn_version + 1 : 0;
     POND_TRY(transfer_init(&f->transfer, &f->options->control, err));
+    POND_TRY(tell_total(f, err));
     int64_t had = f->p->info.txn;
     POND_TRY(fetch_from(f, known ? before->txn_version : 0, err));
     if (f->p->info.txn < 0)
