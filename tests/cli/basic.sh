@@ -1,4 +1,5 @@
 # From an empty directory to files, versions and back, as a user would.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 expect 0 pond init p && expect_line '^made a pond in p \([0-9a-f-]{36}\)$'

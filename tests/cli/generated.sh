@@ -1,4 +1,5 @@
 # The man page and the completions in the repository are what the command makes, and they work.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 regenerate="pond help --man >man/pond.1; pond help --completion bash >completions/pond.bash; ... zsh >completions/_pond"

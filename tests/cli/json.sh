@@ -1,4 +1,5 @@
 # --json: one object a line with the keys that scripts rely on; errors as one line on standard error.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 # KEYS...: each line of the last output is an object that has them.

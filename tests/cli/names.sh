@@ -1,4 +1,5 @@
 # Names are raw bytes: not UTF-8, newlines, a leading dash, spaces, controls.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 pond -q init p || exit 1

@@ -1,4 +1,5 @@
 # What does not go well with the output, and signals.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 pond -q init p || exit 1

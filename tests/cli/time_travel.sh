@@ -1,4 +1,5 @@
 # --at, --version: the pond as it was.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 pond -q init p || exit 1

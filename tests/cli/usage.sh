@@ -1,4 +1,5 @@
 # Wrong uses: exit 2, one line on standard error that says what was expected, nothing done.
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
 
 mkdir source
