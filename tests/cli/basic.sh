@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # From an empty directory to files, versions and back, as a user would.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

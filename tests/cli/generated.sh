@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # The man page and the completions in the repository are what the command makes, and they work.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # --json: one object a line with the keys that scripts rely on; errors as one line on standard error.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Sourced by the scripts of this folder: a temporary directory to work in, a few asserts, and the count of failures,
 # which end_tests turns into the exit code. POND_BIN is the command.
 set -u

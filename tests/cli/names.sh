@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Names are raw bytes: not UTF-8, newlines, a leading dash, spaces, controls.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What does not go well with the output, and signals.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Backup, restore, pull and promote, as seen from outside: exit codes, summaries, two primaries.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # --at, --version: the pond as it was.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"

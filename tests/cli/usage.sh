@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Wrong uses: exit 2, one line on standard error that says what was expected, nothing done.
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lib.sh"
