@@ -50,6 +50,25 @@ static int digest_row(void *context, uint64_t ordinal, const struct oplog_row *r
     return 0;
 }
 
+/* A row of the log: its bundle, too, must be in the index's list, for that list is what is checked and sent. */
+struct log_rows {
+    struct digest digest;
+    struct check *k;
+    bool bundle_unknown;
+};
+
+static int take_log_row(void *context, uint64_t ordinal, const struct oplog_row *row, struct pond_error *err)
+{
+    struct log_rows *l = context;
+    int64_t first_txn = 0;
+    uint64_t size = 0;
+    if (row->storage == POND_STORAGE_CHUNKED && row->has_blake3 && !l->bundle_unknown) {
+        int known = index_has_bundle(l->k->pond->index, row->blake3, &first_txn, &size, NULL);
+        l->bundle_unknown = known != 1 || first_txn > row->txn_seq || size != row->size;
+    }
+    return digest_row(&l->digest, ordinal, row, err);
+}
+
 static int digest_indexed(void *context, const struct index_row *row, struct pond_error *err)
 {
     return digest_row(context, row->ordinal, &row->row, err);
@@ -73,15 +92,16 @@ static int compare_page(void *context, uint64_t first_ordinal, uint64_t row_grou
 }
 
 /* 0: the index holds the rows whose hash is `log`. */
-static int compare_index(struct check *k, int fd, const char *path, int64_t txn, struct digest *d,
+static int compare_index(struct check *k, int fd, const char *path, int64_t txn, struct log_rows *rows,
                          const uint8_t log[POND_HASH_SIZE], struct pond_error *why)
 {
+    struct digest *d = &rows->digest;
     uint8_t indexed[POND_HASH_SIZE];
     struct page_check pc = {.k = k, .txn = txn};
     bao_hasher_init(d->hasher);
     POND_TRY(index_txn_rows(k->pond->index, txn, digest_indexed, d, why));
     bao_hasher_final(d->hasher, indexed);
-    if (memcmp(log, indexed, sizeof indexed) != 0)
+    if (memcmp(log, indexed, sizeof indexed) != 0 || rows->bundle_unknown)
         return pond_fail_path(why, POND_ECORRUPT, INDEX_NAME, "the index does not hold the rows of transaction %lld as "
                               "the log does; without %s it is made anew", (long long)txn, INDEX_NAME);
     return oplog_read_pages(fd, path, compare_page, &pc, why);
@@ -166,14 +186,14 @@ int check_rows(struct check *k, const struct pond_commit *c, int fd, const char 
                const struct pond_error *part_error, struct pond_error *err)
 {
     struct pond_error why = {0};
-    struct digest d = {.hasher = pond_alloc(1, sizeof *d.hasher)};
+    struct log_rows l = {.k = k, .digest = {.hasher = pond_alloc(1, sizeof *l.digest.hasher)}};
     uint8_t log[POND_HASH_SIZE];
     bool found;
-    if (d.hasher == NULL)
+    if (l.digest.hasher == NULL)
         return pond_fail_nomem(err);
-    bao_hasher_init(d.hasher);
-    int r = oplog_read_rows(fd, path, c->txn, digest_row, &d, &why);
-    bao_hasher_final(d.hasher, log);
+    bao_hasher_init(l.digest.hasher);
+    int r = oplog_read_rows(fd, path, c->txn, take_log_row, &l, &why);
+    bao_hasher_final(l.digest.hasher, log);
     if (part_error != NULL) {
         r = locate(k, c, path, r, &why, part_error, err);
         goto out;
@@ -182,13 +202,13 @@ int check_rows(struct check *k, const struct pond_commit *c, int fd, const char 
         r = check_found(k, "oplog_part", path, false, r, &why, err);
         goto out;
     }
-    r = compare_index(k, fd, path, c->txn, &d, log, &why);
+    r = compare_index(k, fd, path, c->txn, &l, log, &why);
     if (r < 0)
         r = check_found(k, "index", INDEX_NAME, true, r, &why, err);
     else if (k->options->read_data)
         r = check_contents(k, c->txn, path, false, &found, err);
 out:
-    pond_buf_release(&d.row);
-    pond_free(d.hasher);
+    pond_buf_release(&l.digest.row);
+    pond_free(l.digest.hasher);
     return r;
 }
