@@ -202,8 +202,9 @@ static int decode_ids(struct rows_reader *rd, struct oplog_row *row, struct pond
     const struct pq_bytes part = bytes_of(rd, OPLOG_PART_ID);
     if (row->has_part && !pond_uuid_parse((const char *)part.data, part.size, row->part_id))
         return fail_row(rd, POND_ECORRUPT, err, "part_id is not a UUID");
-    if (!int64_of(rd, OPLOG_VERSION, &row->version) || row->version < 1)
-        return fail_row(rd, POND_ECORRUPT, err, "version is missing or less than 1");
+    if (!int64_of(rd, OPLOG_VERSION, &row->version) || row->version < 1 ||
+        row->version > OPLOG_VERSION_MAX)
+        return fail_row(rd, POND_ECORRUPT, err, "version is missing or not 1 to 2^62");
     return 0;
 }
 

@@ -29,7 +29,8 @@ enum pond_storage oplog_storage_parse(const void *text, size_t size);
 /* Attributes of a row whose name is not UTF-8 begin so; the rest of the text is the row's own attributes. */
 #define OPLOG_NAME_KEY "{\"name_base64\":\""
 
-/* Bounds of numbers in a row: a version is never reused, times stay within years 0001 to 9999. */
+/* Bounds of numbers in a row: a version can be counted up, times stay within years 0001 to 9999. */
+#define OPLOG_VERSION_MAX ((int64_t)1 << 62)
 #define OPLOG_TIME_MIN (-62135596800000000)
 #define OPLOG_TIME_MAX 253402300799999999
 
