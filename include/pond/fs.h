@@ -107,6 +107,9 @@ POND_API POND_CHECKED int pond_glob(struct pond *p, const char *pattern, int64_t
 /* Every version of what is at path now or, when nothing is, was last; newest first. */
 POND_API POND_CHECKED int pond_versions(struct pond *p, const char *path, pond_entry_fn *fn, void *context,
                                         struct pond_error *err);
+/* The same of the node that an entry names, wherever it was. */
+POND_API POND_CHECKED int pond_node_versions(struct pond *p, const char *node_id, pond_entry_fn *fn, void *context,
+                                             struct pond_error *err);
 
 /* ---- reading ---- */
 

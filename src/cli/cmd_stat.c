@@ -7,35 +7,23 @@ struct versions {
     int64_t at;
 };
 
-static json_t *version_json(const struct pond_entry *entry)
-{
-    char time[TIME_TEXT];
-    char mtime[TIME_TEXT];
-    char hash[2 * POND_HASH_SIZE + 1];
-    return json_pack("{s:I, s:I, s:s, s:I, s:s, s:i, s:s?, s:s?, s:b}", "version", (json_int_t)entry->version, "txn",
-                     (json_int_t)entry->txn, "time", cli_format_time(entry->time_us, 0, time), "size",
-                     (json_int_t)entry->size, "mtime", cli_format_time(entry->mtime_us, entry->mtime_nanos, mtime),
-                     "mode", (int)entry->mode, "blake3",
-                     entry->has_blake3 ? cli_format_hash(entry->blake3, hash) : NULL, "storage",
-                     cli_storage_name(entry->storage), "deleted", entry->deleted);
-}
-
 static int put_version(void *context, const struct pond_entry *entry, struct pond_error *err)
 {
     const struct versions *versions = context;
     if (entry->txn > versions->at)
         return 0;
     if (versions->c->json) {
-        cli_put_json_item(version_json(entry));
+        cli_put_json_item(cli_entry_json(entry));
         return cli_continue(err);
     }
     char time[TIME_TEXT];
     char hash[2 * POND_HASH_SIZE + 1] = "-";
     if (entry->has_blake3)
         cli_format_hash(entry->blake3, hash);
-    fprintf(cli_out, "version    %4lld  txn %6lld  %s %14llu  %.12s%s\n", (long long)entry->version,
-            (long long)entry->txn, cli_format_time_short(entry->time_us, time), (unsigned long long)entry->size, hash,
-            entry->deleted ? "  removed" : "");
+    fprintf(cli_out, "version    %4lld  txn %6lld  %s %14llu  %-12.12s  ", (long long)entry->version,
+            (long long)entry->txn, cli_format_time_short(entry->time_us, time), (unsigned long long)entry->size, hash);
+    cli_put_name(entry->path);
+    fputs(entry->deleted ? "  removed\n" : "\n", cli_out);
     return cli_continue(err);
 }
 
@@ -91,8 +79,7 @@ static int stat_path(const struct cli *c, struct pond *p, struct pond_error *err
         cli_begin_json_array(full_json(&entry), "versions");
     else
         put_details(&entry);
-    /* The entry's strings are gone after this call. */
-    r = pond_versions(p, c->args[0], put_version, &versions, err);
+    r = pond_node_versions(p, entry.node_id, put_version, &versions, err);
     if (r >= 0 && c->json)
         cli_end_json_array();
     return r < 0 ? r : 0;

@@ -250,12 +250,26 @@ static int give_version(void *context, const struct index_row *row, struct pond_
     return v->fn(v->context, &entry, err);
 }
 
-int pond_versions(struct pond *p, const char *path, pond_entry_fn *fn, void *context, struct pond_error *err)
+static int give_versions(struct pond *p, const uint8_t node_id[16], pond_entry_fn *fn, void *context,
+                         struct pond_error *err)
 {
     struct versions v = {.pond = p, .paths = {.index = p->index}, .fn = fn, .context = context};
-    uint8_t node_id[16];
-    POND_TRY(find_node(p, path, node_id, err));
     int r = index_node_rows(p->index, node_id, give_version, &v, err);
     row_paths_release(&v.paths);
     return r;
+}
+
+int pond_versions(struct pond *p, const char *path, pond_entry_fn *fn, void *context, struct pond_error *err)
+{
+    uint8_t node_id[16];
+    POND_TRY(find_node(p, path, node_id, err));
+    return give_versions(p, node_id, fn, context, err);
+}
+
+int pond_node_versions(struct pond *p, const char *node_id, pond_entry_fn *fn, void *context, struct pond_error *err)
+{
+    uint8_t id[16];
+    if (!pond_uuid_parse(node_id, strlen(node_id), id))
+        return pond_fail(err, POND_EUSAGE, "'%.64s': is no node's id", node_id);
+    return give_versions(p, id, fn, context, err);
 }

@@ -30,7 +30,9 @@ expect 0 pond list -R / --at 4 && expect_out "$(printf '/d/\n/d/f')"
 expect 0 pond list '/*/f' --at 5 && expect_out /d/f
 expect 0 pond list && expect_out f
 expect 0 pond stat /f --at 1 && expect_line '^version +1 of txn 1,'
-expect 0 pond stat /f --at 2 && expect_line '^version +2 of txn 2,'
+expect 0 pond stat /f --at 2 && expect_line '^version +2 of txn 2,' && expect_line '^version +1  txn +1 .*/f$'
+expect_no_line 'txn +5'
+expect 0 pond stat /d/f --at 5 && expect_line '^version +1  txn +1 .*/f$' && expect_line '^version .*/d/f$'
 expect 0 pond export / out --at 5 && expect_same "$(cat out/f out/d/f 2>/dev/null || find out)" othertwo
 
 # Times: the last transaction at or before it.
