@@ -1,5 +1,5 @@
-# Every tests/<layer>/test_*.c is a program that sees what its layer sees, and tests/ itself; every tests/build/*.sh and
-# tests/cli/*.sh is a script. Exit code 77: skipped, with the reason printed.
+# Every tests/<layer>/test_*.c is a program that sees what its layer sees, and tests/ itself; every tests/build/*.sh,
+# tests/cli/*.sh and tests/docs/*.sh is a script. Exit code 77: skipped, with the reason printed.
 
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 
@@ -10,6 +10,7 @@ set(test_env
   POND_FAULTS_BIN=${CMAKE_BINARY_DIR}/pond-faults
   POND_SOURCE_DIR=${CMAKE_SOURCE_DIR}
   POND_BUILD_DIR=${CMAKE_BINARY_DIR}
+  POND_EXAMPLES_DIR=${CMAKE_BINARY_DIR}/examples
   CC=${CMAKE_C_COMPILER})
 
 function(pond_register_test name)
@@ -44,7 +45,8 @@ foreach(layer IN LISTS POND_LIB_LAYERS ITEMS cli)
   endforeach()
 endforeach()
 
-file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/build/*.sh ${CMAKE_SOURCE_DIR}/tests/cli/*.sh)
+file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/build/*.sh ${CMAKE_SOURCE_DIR}/tests/cli/*.sh
+     ${CMAKE_SOURCE_DIR}/tests/docs/*.sh)
 foreach(script IN LISTS scripts)
   file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/tests ${script})
   string(REGEX REPLACE "\\.sh$" "" name ${name})
