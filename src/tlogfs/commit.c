@@ -36,8 +36,8 @@ static json_t *json_text(const char *text)
 {
     struct pond_buf lossy = {0};
     json_t *out = NULL;
-    if (text == NULL)
-        text = "";
+    if (text == NULL || text[0] == '\0')
+        return json_string("");
     if (pond_utf8_lossy(&lossy, text, strlen(text)) == 0)
         out = json_stringn((const char *)lossy.data, lossy.size);
     pond_buf_release(&lossy);

@@ -245,11 +245,15 @@ static int open_existing(struct index *ix)
     for (int i = 0; i < OPEN_ATTEMPTS; i++) {
         uint64_t device, inode;
         identify(ix->path, &device, &inode);
+        if (inode == 0 && !ix->in_memory) {
+            ix->device = ix->inode = 0;
+            return SQLITE_NOTADB; /* opening would make one that is none */
+        }
         rc = open_db(ix);
         if (rc == SQLITE_OK)
             rc = check_db(ix);
         identify(ix->path, &ix->device, &ix->inode);
-        if (ix->in_memory || inode == 0 || (device == ix->device && inode == ix->inode))
+        if (ix->in_memory || (device == ix->device && inode == ix->inode))
             break;
         close_db(ix);
         rc = SQLITE_BUSY;
@@ -356,14 +360,13 @@ static int open_or_make(struct index *ix, bool *fresh, struct pond_error *err)
         *fresh = false;
         return 0;
     }
-    if (is_unwritable(rc)) {
-        ix->in_memory = true;
-        *fresh = true;
-        return create(ix, err);
-    }
-    if (!is_damage(rc))
+    if (!is_damage(rc) && !is_unwritable(rc))
         return index_fail(ix, rc, err);
-    int r = make_again(ix, ix->device, ix->inode, err);
+    int r = is_damage(rc) ? make_again(ix, ix->device, ix->inode, err) : POND_EDENIED;
+    if (r == POND_EDENIED || r == POND_ENOTFOUND) { /* read-only, or not even a folder for it */
+        ix->in_memory = true;
+        r = make_again(ix, 0, 0, err);
+    }
     *fresh = r == 1;
     return r < 0 ? r : 0;
 }

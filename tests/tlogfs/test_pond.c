@@ -71,6 +71,12 @@ static void test_init__makes_a_pond(void **state)
     pond_close(p);
     assert_no_litter("a/p");
     assert_fails(pond_init("a/p", NULL, &err), POND_EEXISTS, "is a pond already");
+    assert_ok(pond_init("defaults", NULL, &err));
+    p = open_pond("defaults", POND_WRITE);
+    struct pond_txn *t = begin(p, NULL);
+    put_text(t, "/a", "A");
+    assert_int_equal(commit(t).txn, 1);
+    pond_close(p);
 }
 
 static void test_init__refuses_what_is_there(void **state)
