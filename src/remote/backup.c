@@ -10,6 +10,7 @@
 #include "base/text.h"
 
 #define ENGINE "pond"
+#define LITTER_AGE_S 86400 /* a temporary of another backup that is at work is younger */
 
 static const struct delta_field bundle_fields[] = {
     {"bundle_id", "string"}, {"pond_txn_id", "long"}, {"path", "string"}, {"chunk_id", "long"}, {"chunk_hash", "string"},
@@ -293,28 +294,46 @@ static int send_transaction(struct backup *b, struct pond_error *err)
 
 /* ---- the whole ---- */
 
-static int count_bundle(void *context, const uint8_t blake3[32], int64_t first_txn, uint64_t size, struct pond_error *err)
+static int add_content(void *context, const uint8_t blake3[32], int64_t first_txn, uint64_t size, struct pond_error *err)
 {
     (void)blake3;
     (void)first_txn;
     (void)err;
-    struct pond_transfer_result *sum = context;
-    sum->bundles++;
-    sum->bytes_copied += size;
+    *(uint64_t *)context += size;
     return 0;
+}
+
+static int count_bundle(void *context, const uint8_t blake3[32], int64_t first_txn, uint64_t size, struct pond_error *err)
+{
+    (void)first_txn;
+    (void)size;
+    struct backup *b = context;
+    struct stat st;
+    char *path = pond_bundle_path(b->p, blake3);
+    int r = path ? os_stat(path, &st, err) : pond_fail_nomem(err);
+    pond_free(path);
+    if (r < 0)
+        return r;
+    b->result.bundles++;
+    b->result.bytes_copied += (uint64_t)st.st_size;
+    return 0;
+}
+
+/* Dry run: what a backup would send. */
+static int count_all(struct backup *b, struct pond_error *err)
+{
+    b->result.transactions = (uint64_t)(b->p->info.txn - b->r.oplog_tip.txn);
+    return index_bundles(b->p->index, b->r.oplog_tip.txn + 1, b->p->info.txn, count_bundle, b, err);
 }
 
 static int tell_total(struct backup *b, struct pond_error *err)
 {
-    struct pond_transfer_result sum = {0};
-    POND_TRY(index_bundles(b->p->index, b->r.oplog_tip.txn + 1, b->p->info.txn, count_bundle, &sum, err));
-    if (b->options->dry_run) {
-        b->result.bundles = sum.bundles;
-        b->result.bytes_copied = sum.bytes_copied;
-        b->result.transactions = (uint64_t)(b->p->info.txn - b->r.oplog_tip.txn);
-    }
-    if (b->options->control.total)
-        b->options->control.total(b->options->control.context, sum.bytes_copied);
+    const struct pond_control *control = &b->options->control;
+    uint64_t content = 0; /* what progress counts */
+    if (!control->total)
+        return 0;
+    POND_TRY(index_bundles(b->p->index, b->r.oplog_tip.txn + 1, b->p->info.txn, add_content, &content, err));
+    control->total(control->context, content);
     return 0;
 }
 
@@ -344,10 +363,13 @@ static int backup_to(struct backup *b, struct pond_error *err)
     b->result.txn = b->p->info.txn;
     if (b->r.oplog_tip.txn == b->p->info.txn)
         return 0;
-    POND_TRY(tell_total(b, err));
     if (b->options->dry_run)
-        return 0;
+        return count_all(b, err);
+    POND_TRY(tell_total(b, err));
     POND_TRY(transfer_init(&b->transfer, &b->options->control, err));
+    if (store_tmp_clear(b->r.store, LITTER_AGE_S, NULL) < 0) {
+        /* What a killed backup left behind stays: nothing but space depends on it. */
+    }
     int r = send_all(b, err);
     transfer_release(&b->transfer);
     return r;
