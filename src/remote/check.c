@@ -25,7 +25,6 @@ struct remote_check {
     int64_t txn;
     int64_t files_next;
     int64_t files_txn;             /* of the commit in files_commit; -1: none */
-    bool seen_last;                /* its txn action was there: all bundles of that transaction are named */
     struct added *added;
     size_t added_count, added_capacity;
 };
@@ -121,8 +120,6 @@ static int check_bundle(struct remote_check *c, const struct delta_action *add, 
 static int check_files_action(void *context, const struct delta_action *action, struct pond_error *err)
 {
     struct remote_check *c = context;
-    if (action->kind == DELTA_TXN && strcmp(action->app_id, c->r.app_id) == 0)
-        c->seen_last = true;
     return action->kind == DELTA_ADD ? check_bundle(c, action, err) : 0;
 }
 
@@ -156,7 +153,6 @@ static int files_load_next(struct remote_check *c, struct pond_error *err)
 static int check_files_of(struct remote_check *c, struct pond_error *err)
 {
     c->added_count = 0;
-    c->seen_last = false;
     for (;;) {
         if (c->files_txn < 0) {
             int r = files_load_next(c, err);

@@ -309,6 +309,8 @@ static int pull_from(struct fetch *f, struct pond_error *err)
     struct table_tip before = f->r.oplog_tip, files_before = f->r.files_tip;
     POND_TRY(remote_find_tips(&f->r, f->p, err));
     f->result.txn = f->p->info.txn;
+    if (f->p->info.role != POND_REPLICA) /* nothing is brought to a primary, but a second one is found out here */
+        return remote_same_history(&f->r, f->p, err);
     if (f->r.oplog_tip.txn < f->p->info.txn)
         return pond_fail_path(err, POND_EDIVERGED, store_url(f->r.store),
                               "%s: is at transaction %lld, this replica at %lld already: it is not the remote it came from",
@@ -323,8 +325,6 @@ int pond_pull(struct pond *p, const char *name, const struct pond_transfer_optio
 {
     const char *url;
     struct fetch f;
-    if (p->info.role != POND_REPLICA)
-        return pond_fail_path(err, POND_EUSAGE, p->dir, "%s: is a primary; only replicas pull", p->dir);
     POND_TRY(remote_lookup(p, name, &url, err));
     fetch_init(&f, options);
     f.p = p;

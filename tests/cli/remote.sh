@@ -42,7 +42,7 @@ expect 0 pond -q backup
 expect 0 pond -p r status && expect_line '1 transaction ahead of this pond'
 expect 0 pond -p r pull && expect_line '^txn 2: 1 transaction, '
 expect 0 pond -p r list && expect_line '^later/$'
-expect 2 pond pull
+expect 0 pond pull && expect_line '^txn 2: nothing to copy' # a primary in step with its remote
 
 # The past.
 expect 0 pond restore "$tmp/usb" past --at 0 && expect 0 pond -p past list && expect_empty "$out"
@@ -56,6 +56,7 @@ expect 0 pond -p r -q mkdir /mine
 expect 0 pond -q mkdir /yours
 expect 0 pond -q backup
 expect 13 pond -p r backup && expect_error diverged
+expect 13 pond -p r pull && expect_error diverged
 expect 13 pond -p r --json backup && expect_error '^\{"error": \{"code": "diverged", "exit": 13, '
 
 # One writer.
