@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that building and testing pond needs and that are missing. Silent when none is.
+# deps.sh [PACKAGE...]: installs the Debian packages that building and testing pond needs, and those given, where they are
+# missing. Silent when none is.
 # sh, not bash, and nothing but dpkg and apt: it must run in a minimal root.
 set -eu
 
@@ -8,6 +9,7 @@ command -v dpkg-query >/dev/null 2>&1 && command -v apt-get >/dev/null 2>&1 || e
 
 packages="cmake ninja-build gcc libc6-dev pkg-config libzstd-dev libsqlite3-dev libjansson-dev libcmocka-dev"
 [ -n "${BLAKE3_C_DIR:-}" ] || packages="$packages librust-blake3-dev"
+packages="$packages $*"
 
 missing=
 for package in $packages; do

@@ -1,3 +1,5 @@
+file(RELATIVE_PATH prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" prefix_from_pc "${prefix_from_pc}")
 configure_file(cmake/pond.pc.in pond.pc @ONLY)
 
 install(TARGETS pond_shared pond_static LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
