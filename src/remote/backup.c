@@ -383,6 +383,7 @@ int pond_backup(struct pond *p, const char *name, const struct pond_transfer_opt
     pond_buf_init(&b.commit, DELTA_COMMIT_MAX);
     POND_TRY(remote_lookup(p, name, &url, err));
     POND_TRY(remote_open(&b.r, url, p->info.id, !options->dry_run, err));
+    b.r.for_writing = true;
     int r = backup_to(&b, err);
     remote_close(&b.r);
     pond_buf_release(&b.commit);

@@ -46,8 +46,8 @@ static int files_advance(struct fetch *f, struct pond_error *err)
     struct files_cursor *c = &f->files;
     for (c->txn = -1; c->txn < 0;) {
         char key[128];
-        pond_buf_clear(&c->commit);
-        int r = delta_read_commit(&f->r.files, c->next, &c->commit, err);
+        int64_t last_of; /* the transaction it ends; here any commit of it counts */
+        int r = remote_read_commit(&f->r, &f->r.files, c->next, &c->commit, &last_of, err);
         if (r <= 0)
             return r;
         delta_commit_key(&f->r.files, c->next, key, sizeof(key));

@@ -100,15 +100,20 @@ void remote_close(struct remote *r)
 
 struct find_txn {
     const char *app_id;
+    const char *table_name;
+    bool for_writing;
     int64_t txn;
 };
 
+/* Every commit is read through here, by backup, pull and restore, so a protocol that another engine raised is met before
+ * anything is done on top of it. */
 static int find_txn(void *context, const struct delta_action *action, struct pond_error *err)
 {
-    (void)err;
     struct find_txn *f = context;
     if (action->kind == DELTA_TXN && strcmp(action->app_id, f->app_id) == 0)
         f->txn = action->txn_version;
+    if (action->kind == DELTA_PROTOCOL)
+        return delta_check_protocol(f->table_name, action->json, f->for_writing, err);
     return 0;
 }
 
@@ -121,10 +126,13 @@ int remote_read_commit(const struct remote *r, const struct delta_table *t, int6
         return e;
     char key[128];
     delta_commit_key(t, version, key, sizeof(key));
-    struct find_txn f = {r->app_id, -1};
-    POND_TRY(delta_parse_commit(key, version, buf->data, buf->size, find_txn, &f, err));
+    struct pond_buf name = {0};
+    pond_buf_printf(&name, "%s/%s", store_url(r->store), t->prefix);
+    struct find_txn f = {r->app_id, pond_buf_cstr(&name), r->for_writing, -1};
+    e = f.table_name ? delta_parse_commit(key, version, buf->data, buf->size, find_txn, &f, err) : pond_fail_nomem(err);
+    pond_buf_release(&name);
     *txn = f.txn;
-    return 1;
+    return e < 0 ? e : 1;
 }
 
 static void tip_is(struct table_tip *tip, int64_t version, int64_t txn, const struct pond_buf *commit)

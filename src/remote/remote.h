@@ -19,7 +19,7 @@
 #include "delta/delta.h"
 #include "tlogfs/pond.h"
 
-#define FILES_COMMIT_ADDS 10000u
+#define FILES_COMMIT_ADDS 1000u
 
 /* How far a table has come: its newest version, and the newest transaction in it with the version and hash of its commit. */
 struct table_tip {
@@ -34,6 +34,7 @@ struct remote {
     struct delta_table files, oplog;
     char pond_id[37];
     char app_id[48];               /* "pond-<pond_id>" */
+    bool for_writing;              /* set by who will commit: tables that can only be read are then refused */
     struct table_tip files_tip, oplog_tip;
 };
 
@@ -49,7 +50,8 @@ POND_CHECKED int remote_recall_tips(struct remote *r, struct pond *p, struct pon
 POND_CHECKED int remote_find_tips(struct remote *r, struct pond *p, struct pond_error *err);
 POND_CHECKED int remote_remember_tips(const struct remote *r, struct pond *p, struct pond_error *err);
 
-/* Reads one commit whole. 1: *txn is its transaction, or -1 when it is not ours; 0: no such version. buf is cleared first. */
+/* Reads one commit whole. 1: *txn is its transaction, or -1 when it is not ours; 0: no such version. buf is cleared first.
+ * POND_EUNSUPPORTED: it raises the table's protocol to what this program can't handle. */
 POND_CHECKED int remote_read_commit(const struct remote *r, const struct delta_table *t, int64_t version, struct pond_buf *buf,
                                     int64_t *txn, struct pond_error *err);
 
