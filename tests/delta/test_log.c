@@ -330,11 +330,11 @@ static void test_keys(void **state)
 
     struct pond_buf out = {0};
     assert_ok(delta_data_key(&t, "a=b/c", &out, &err));
-    assert_string_equal(out.data, "files/a=b/c");
+    assert_string_equal((const char *)out.data, "files/a=b/c");
     pond_buf_clear(&out);
     t.prefix = "";
     assert_ok(delta_data_key(&t, "t=1:2/c", &out, &err));
-    assert_string_equal(out.data, "t=1:2/c");
+    assert_string_equal((const char *)out.data, "t=1:2/c");
     pond_buf_clear(&out);
     assert_fails(delta_data_key(&t, "../x", &out, &err), POND_ECORRUPT, "'../x'");
     assert_fails(delta_data_key(&t, "/x", &out, &err), POND_ECORRUPT, "'/x'");
