@@ -6,6 +6,7 @@
  *     options := {"chunk_size", "compression", "format": "chunked"}
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -118,8 +119,8 @@ int pond_commit_build(const struct pond_commit *c, struct pond_buf *out, struct 
     json_decref(info);
     if (c->txn == 0)
         put_table(c, out);
-    char app_id[sizeof "pond-" + POND_UUID_TEXT_SIZE] = "pond-";
-    strcat(app_id, c->pond_id);
+    char app_id[sizeof "pond-" + POND_UUID_TEXT_SIZE];
+    (void)snprintf(app_id, sizeof app_id, "pond-%s", c->pond_id);
     delta_put_txn(out, app_id, c->txn, c->time_us / 1000);
     if (c->part_path != NULL) {
         char hex[2 * POND_HASH_SIZE + 1];
@@ -315,7 +316,7 @@ static int parse_action(void *context, const struct delta_action *a, struct pond
             return fail(ps, err, "its txn action is not one of a pond");
         ps->has_txn = true;
         ps->app_version = a->txn_version;
-        strcpy(ps->app_id, a->app_id);
+        memcpy(ps->app_id, a->app_id, strlen(a->app_id) + 1);
         return 0;
     }
     return 0;

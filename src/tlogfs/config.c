@@ -42,7 +42,7 @@ static bool parse(const json_t *config, char id[37], enum pond_role *role)
         return false;
     if (strcmp(role_text, "primary") != 0 && strcmp(role_text, "replica") != 0)
         return false;
-    strcpy(id, id_text);
+    memcpy(id, id_text, 37);
     *role = strcmp(role_text, "replica") == 0 ? POND_REPLICA : POND_PRIMARY;
     return true;
 }

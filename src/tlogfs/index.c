@@ -73,7 +73,7 @@ static const char *const queries[INDEX_QUERIES] = {
 
 /* ---- statements ---- */
 
-int index_fail(struct index *ix, int rc, struct pond_error *err)
+int (index_fail)(struct index *ix, int rc, struct pond_error *err)
 {
     const int primary = rc & 0xff;
     int code = POND_EIO;
@@ -93,7 +93,7 @@ int index_fail(struct index *ix, int rc, struct pond_error *err)
                           ix->db != NULL ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
 }
 
-int index_fail_value(struct index *ix, const char *what, struct pond_error *err)
+int (index_fail_value)(struct index *ix, const char *what, struct pond_error *err)
 {
     ix->damaged = true;
     return pond_fail_path(err, POND_ECORRUPT, ix->path,

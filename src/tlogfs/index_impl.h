@@ -45,8 +45,10 @@ void index_done(struct index *ix, enum index_query query, sqlite3_stmt *stmt);
 void index_finalize_all(struct index *ix);
 /* For a failed SQLite call; damage is noted in ix. */
 int index_fail(struct index *ix, int rc, struct pond_error *err);
+#define index_fail(ix, rc, err) POND_NEGATIVE((index_fail)(ix, rc, err))
 /* A value in the index is not what it must be. */
 int index_fail_value(struct index *ix, const char *what, struct pond_error *err);
+#define index_fail_value(ix, what, err) POND_NEGATIVE((index_fail_value)(ix, what, err))
 /* SQLITE_ROW: 1, SQLITE_DONE: 0. */
 POND_CHECKED int index_step(struct index *ix, sqlite3_stmt *stmt, struct pond_error *err);
 /* Takes, steps to the end, gives back: for statements without results and parameters. */

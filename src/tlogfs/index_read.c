@@ -135,7 +135,7 @@ static int drop_tombstone(int r, struct index_row *out)
 int index_root(struct index *ix, int64_t at, struct index_row *out, struct pond_error *err)
 {
     const struct oplog_row place = {.name = ""};
-    struct index_row row;
+    struct index_row row = {0};
     int r = drop_tombstone(index_newest_at(ix, &place, index_bound(at), &row, err), &row);
     if (r == 0)
         *out = row;
@@ -156,7 +156,7 @@ int index_child_any(struct index *ix, const uint8_t part_id[16], const char *nam
 int index_child(struct index *ix, const uint8_t part_id[16], const char *name, size_t name_size, int64_t at,
                 struct index_row *out, struct pond_error *err)
 {
-    struct index_row row;
+    struct index_row row = {0};
     POND_TRY(index_child_any(ix, part_id, name, name_size, at, &row, err));
     int r = drop_tombstone(1, &row);
     if (r == 0)
@@ -168,7 +168,7 @@ int index_node_place(struct index *ix, const uint8_t node_id[16], int64_t bound,
                      struct pond_error *err)
 {
     sqlite3_stmt *s;
-    struct index_row row, newest;
+    struct index_row row = {0}, newest = {0};
     POND_TRY(index_take(ix, INDEX_NODE_LIVE, &s, err));
     sqlite3_bind_blob(s, 1, node_id, 16, SQLITE_STATIC);
     sqlite3_bind_int64(s, 2, bound);
@@ -351,7 +351,7 @@ static int collect_names(struct index *ix, const uint8_t node_id[16], int64_t bo
     uint8_t node[16];
     memcpy(node, node_id, sizeof node);
     for (unsigned depth = 0; depth <= INDEX_DEPTH_MAX; depth++) {
-        struct index_row row;
+        struct index_row row = {0};
         int r = index_node_place(ix, node, bound, &row, err);
         if (r <= 0)
             return r < 0 ? r : POND_ENOTFOUND;

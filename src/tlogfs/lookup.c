@@ -75,7 +75,7 @@ static int fail_missing(const char *path, int64_t at, struct pond_error *err)
 /* Walks the names of a normalized path from the root. POND_ENOTFOUND without a message. */
 static int walk(struct pond *p, const char *path, int64_t txn, struct index_row *out, struct pond_error *err)
 {
-    struct index_row row;
+    struct index_row row = {0};
     int r = index_root(p->index, txn, &row, err);
     if (r < 0)
         return r;
@@ -84,7 +84,7 @@ static int walk(struct pond *p, const char *path, int64_t txn, struct index_row 
         const size_t size = strcspn(path, "/");
         if (size == 0)
             break;
-        struct index_row child;
+        struct index_row child = {0};
         r = row.row.type == POND_DIRECTORY ? index_child(p->index, row.row.node_id, path, size, txn, &child, err)
                                            : POND_ENOTFOUND;
         index_row_release(&row);
@@ -100,7 +100,7 @@ static int walk(struct pond *p, const char *path, int64_t txn, struct index_row 
 int pond_resolve(struct pond *p, const char *path, int64_t at, struct index_row *out, struct pond_error *err)
 {
     struct pond_buf normal = {0};
-    struct index_row row;
+    struct index_row row = {0};
     int64_t txn;
     POND_TRY(pond_at(p, at, &txn, err));
     int r = pond_normalize(path, &normal, err);
@@ -147,7 +147,7 @@ void pond_fill_entry(const struct index_row *row, const char *path, struct pond_
 
 int pond_stat(struct pond *p, const char *path, int64_t at, struct pond_entry *out, struct pond_error *err)
 {
-    struct index_row row;
+    struct index_row row = {0};
     POND_TRY(pond_resolve(p, path, at, &row, err));
     int r = pond_normalize(path, &p->stat_path, err);
     if (r < 0) {

@@ -47,7 +47,7 @@ static int open_locked(struct pond *p, const char *pond_id, struct pond_error *e
     int r = pond_first_commit(p, &first, err);
     if (r < 0)
         return r;
-    strcpy(p->info.id, pond_id);
+    memcpy(p->info.id, pond_id, sizeof p->info.id);
     if (r == 1) {
         pond_set_identity(p, &first);
         pond_commit_release(&first);

@@ -68,7 +68,7 @@ static int encode(struct pond_txn *t, const struct source *src, const struct pon
 static int store_bundle(struct pond_txn *t, const struct source *src, uint64_t size, struct content *out,
                         struct pond_error *err)
 {
-    struct pond_chunked_info info;
+    struct pond_chunked_info info = {0};
     char *tmp_path = pond_tmp_path(t->pond);
     int fd = tmp_path != NULL ? os_open(tmp_path, O_RDWR | O_CREAT | O_EXCL, 0666, err) : pond_fail_nomem(err);
     int r = fd < 0 ? fd : encode(t, src, &out->bytes, size, fd, tmp_path, &info, err);
