@@ -143,6 +143,39 @@ static void test_remote__foreign_commits_only_take_versions(void **state)
     pond_close(p);
 }
 
+/* Another engine commits between our look at the log and our commit: the next version is taken. */
+static void plant(void *context, uint64_t bytes)
+{
+    (void)bytes;
+    int *planted = context;
+    if ((*planted)++ > 0)
+        return;
+    foreign_commit("files", 3);
+    foreign_commit("files", 4);
+    foreign_commit("oplog", 4);
+}
+
+static void test_remote__a_lost_race_takes_the_next_version(void **state)
+{
+    (void)state;
+    struct pond_transfer_result r = {0};
+    int planted = 0;
+    const struct pond_transfer_options racing = {
+        .at = POND_AT_TIP, .control = {.progress = plant, .context = &planted, .threads = 1},
+    };
+    struct pond *p = home_with_remote();
+    backup(p);
+    commit_noise(p, "/c", BIG, 3);
+    assert_ok(pond_backup(p, NULL, &racing, &r, &err));
+    assert_true(planted > 0);
+    assert_int_equal(access("remote/files/_delta_log/00000000000000000005.json", F_OK), 0);
+    assert_int_equal(access("remote/oplog/_delta_log/00000000000000000005.json", F_OK), 0);
+    assert_int_equal(remote_damage(p, true), 0);
+    restore("replica");
+    assert_same_pond("home", "replica");
+    pond_close(p);
+}
+
 static void test_remote__a_raised_protocol_is_refused_by_name(void **state)
 {
     (void)state;
@@ -220,6 +253,26 @@ static void test_remote__damage_is_not_restored(void **state)
     }
     restore("replica"); /* goes on where it stopped */
     assert_same_pond("home", "replica");
+    pond_close(p);
+}
+
+/* The same content in another form (another transaction's number) is not what was backed up. */
+static void test_remote__another_form_is_not_restored(void **state)
+{
+    (void)state;
+    struct pond_transfer_result r = {0};
+    struct pond *p = home_with_remote();
+    backup(p);
+    struct pond *other = make_pond("other");
+    commit_text(other, "/x", "1");
+    commit_text(other, "/y", "2");
+    commit_noise(other, "/a", BIG, 1);
+    pond_close(other);
+    assert_int_equal(system("f=$(echo other/_large_files/*/chunks.parquet); h=${f#*blake3=}; h=${h%/*}; "
+                            "cp \"$f\" remote/files/bundle_id=POND-FILE-$h/part-*.parquet"), 0);
+    assert_int_equal(remote_damage(p, true), 1);
+    assert_int_equal(pond_restore("remote", "replica", &plain, &r, &err), POND_ECORRUPT);
+    assert_non_null(strstr(err.message, "not the file that was backed up"));
     pond_close(p);
 }
 
@@ -328,6 +381,8 @@ int main(void)
         IN_SANDBOX(test_remote__literal_at_every_stop),
         IN_SANDBOX(test_remote__pull_brings_a_replica_forward),
         IN_SANDBOX(test_remote__foreign_commits_only_take_versions),
+        IN_SANDBOX(test_remote__a_lost_race_takes_the_next_version),
+        IN_SANDBOX(test_remote__another_form_is_not_restored),
         IN_SANDBOX(test_remote__a_raised_protocol_is_refused_by_name),
         IN_SANDBOX(test_remote__diverged_histories_are_found_out),
         IN_SANDBOX(test_remote__another_ponds_place_is_refused),
