@@ -355,12 +355,13 @@ static int check_root(const char *root, bool create, struct pond_error *err)
     if (create)
         POND_TRY(store_dirs_make(root, store_dir_changed_sync, NULL, err));
     struct os_dir *dir;
+    struct stat st;
     int r = os_dir_open(root, &dir, err);
     if (r == 0)
         os_dir_close(dir);
     else if (r == POND_ENOTFOUND)
         return pond_fail_path(err, POND_ENOPOND, root, "%s: there is no such directory", root);
-    else if (r == POND_EIO && os_exists(root, NULL) >= 0)
+    else if (r == POND_EIO && os_stat(root, &st, NULL) == 0 && !S_ISDIR(st.st_mode))
         return pond_fail_path(err, POND_ENOPOND, root, "%s: is not a directory", root);
     return r;
 }
