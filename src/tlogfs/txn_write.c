@@ -119,7 +119,7 @@ static int put_file(struct pond_txn *t, const struct index_row *parent, const ch
         .name = name,
         .name_size = strlen(name),
         .type = POND_FILE,
-        .version = is_version ? before->row.version + 1 : 1,
+        .version = 1,
         .size = content->size,
         .storage = content->storage,
         .has_blake3 = true,
@@ -128,10 +128,13 @@ static int put_file(struct pond_txn *t, const struct index_row *parent, const ch
     };
     memcpy(row.part_id, parent->row.node_id, sizeof row.part_id);
     memcpy(row.blake3, content->blake3, sizeof row.blake3);
-    if (is_version)
+    if (is_version) {
+        /* Not `is_version ? before->row.version + 1 : 1` above: gcc 14.2 makes is_version * before->row.version + 1 of that. */
+        row.version = before->row.version + 1;
         memcpy(row.node_id, before->row.node_id, sizeof row.node_id);
-    else
+    } else {
         pond_uuid7(row.node_id);
+    }
     if (content->storage == POND_STORAGE_INLINE) {
         row.content = content->bytes.data;
         row.content_size = content->bytes.size;
