@@ -28,7 +28,7 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig
 for mode in shared static; do
     flags=$(pkg-config --cflags pond)
     if [ $mode = static ]; then
-        libs="$libdir/libpond.a $(pkg-config --static --libs pond | sed 's/ *-lpond\b//')"
+        libs="$libdir/libpond.a $(pkg-config --libs libzstd sqlite3 jansson) -pthread"
     else
         libs=$(pkg-config --libs pond)
     fi

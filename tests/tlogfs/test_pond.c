@@ -931,10 +931,7 @@ static void test_content__is_verified(void **state)
     put_bytes(t, "/large", large, sizeof large);
     (void)commit(t);
     pond_close(p);
-    assert_int_equal(system("python3 -c 'import glob\n"
-                            "for f in glob.glob(\"p/part-00000000000000000001-*\"):\n"
-                            "    b = open(f, \"rb\").read(); i = b.index(b\"precious\")\n"
-                            "    open(f, \"wb\").write(b[:i] + b\"P\" + b[i+1:])'"), 0);
+    assert_int_equal(system("LC_ALL=C sed -i s/precious/Precious/ p/part-00000000000000000001-*"), 0);
     p = open_pond("p", POND_READ);
     struct pond_reader *rd = NULL;
     assert_fails(pond_reader_open(&rd, p, "/small", POND_AT_TIP, 0, &err), POND_ECORRUPT, "small");
