@@ -37,7 +37,8 @@ void direct_file_close(struct direct_file *f)
 int direct_file_write(const struct direct_file *f, const uint8_t *bytes, size_t size, uint64_t offset,
                       struct pond_error *err)
 {
-    size_t direct = f->direct_fd >= 0 && offset % OS_BLOCK == 0 ? size - size % OS_BLOCK : 0;
+    bool aligned = offset % OS_BLOCK == 0 && (uintptr_t)bytes % OS_BLOCK == 0; /* by chance, where it is compressed */
+    size_t direct = f->direct_fd >= 0 && aligned ? size - size % OS_BLOCK : 0;
     if (direct)
         POND_TRY(os_pwrite(f->direct_fd, f->path, bytes, direct, offset, err));
     if (direct == size)

@@ -52,7 +52,7 @@ struct direct_file {
 /* Opens the second descriptor on the same file. Never fails: without O_DIRECT all goes through fd. */
 void direct_file_open(struct direct_file *f, int fd, const char *path);
 void direct_file_close(struct direct_file *f);
-/* bytes: page-aligned; what is aligned of offset and size bypasses the cache. */
+/* Whole blocks bypass the cache when both their address and their offset are aligned. */
 POND_CHECKED int direct_file_write(const struct direct_file *f, const uint8_t *bytes, size_t size, uint64_t offset,
                                    struct pond_error *err);
 
