@@ -2,7 +2,8 @@
  *
  *     config := {"version": 1, "pond_id": id, "role": "primary" | "replica", "remotes": {name: url, ...}, ...}
  *
- * Keys of others are kept.
+ * Keys of others are kept. A missing one is made again; a damaged one is an error, for it may have said that this is a replica,
+ * and where its remotes are.
  */
 #include <string.h>
 
@@ -16,22 +17,32 @@ static const char *role_name(enum pond_role role)
     return role == POND_REPLICA ? "replica" : "primary";
 }
 
-/* NULL: missing, damaged. Any other failure in *r. */
-static json_t *read_config(const struct pond *p, int *r, struct pond_error *err)
+static int damaged(const char *path, const char *why, struct pond_error *err)
+{
+    return pond_fail_path(err, POND_ECORRUPT, path, "%s: is damaged (%s): mend it; without it this is a primary that knows no "
+                          "remotes", path, why);
+}
+
+/* 1, or 0: there is none. */
+static int read_config(const char *path, json_t **out, struct pond_error *err)
 {
     struct pond_buf text = {0};
-    json_t *config = NULL;
-    char *path = os_path_join(p->state_dir, "config.json");
-    *r = path != NULL ? os_read_file(path, CONFIG_MAX, &text, err) : pond_fail_nomem(err);
-    if (*r == 0) {
-        json_error_t where;
-        config = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
+    struct pond_error why = {0};
+    json_error_t where;
+    int r = os_read_file(path, CONFIG_MAX, &text, &why);
+    if (r == 0) {
+        json_t *config = json_loadb((const char *)text.data, text.size, JSON_REJECT_DUPLICATES, &where);
+        r = config != NULL ? 1 : damaged(path, where.text, err);
+        *out = config;
+    } else if (r == POND_ENOTFOUND) {
+        r = 0;
+    } else if (r == POND_ELIMIT) {
+        r = damaged(path, "it is too large", err);
+    } else if (err != NULL) {
+        *err = why;
     }
-    if (*r == POND_ENOTFOUND || *r == POND_ELIMIT)
-        *r = 0;
     pond_buf_release(&text);
-    pond_free(path);
-    return config;
+    return r;
 }
 
 static bool parse(const json_t *config, char id[37], enum pond_role *role)
@@ -47,24 +58,38 @@ static bool parse(const json_t *config, char id[37], enum pond_role *role)
     return true;
 }
 
+/* 1 and config, id and role; 0: there is none. */
+static int load(const struct pond *p, json_t **out, char id[37], enum pond_role *role, struct pond_error *err)
+{
+    json_t *config = NULL;
+    char *path = os_path_join(p->state_dir, "config.json");
+    int r = path != NULL ? read_config(path, &config, err) : pond_fail_nomem(err);
+    if (r == 1 && !parse(config, id, role)) {
+        r = damaged(path, "pond_id or role is missing", err);
+        json_decref(config);
+    }
+    if (r == 1)
+        *out = config;
+    pond_free(path);
+    return r;
+}
+
 int pond_config_peek(const struct pond *p, char id[37], enum pond_role *role, struct pond_error *err)
 {
-    int r;
-    json_t *config = read_config(p, &r, err);
-    if (r == 0)
-        r = parse(config, id, role);
+    json_t *config = NULL;
+    int r = load(p, &config, id, role, err);
     json_decref(config);
     return r;
 }
 
 int pond_config_load(struct pond *p, enum pond_role role, struct pond_error *err)
 {
-    char id[37];
-    int r;
-    json_t *config = read_config(p, &r, err);
+    char id[37] = "";
+    json_t *config = NULL;
+    int r = load(p, &config, id, &role, err);
     if (r < 0)
         return r;
-    if (!parse(config, id, &role) || strcmp(id, p->info.id) != 0) {
+    if (r == 0 || strcmp(id, p->info.id) != 0) {
         json_decref(config);
         config = json_pack("{s:i,s:s,s:s,s:{}}", "version", 1, "pond_id", p->info.id, "role", role_name(role),
                            "remotes");

@@ -953,11 +953,13 @@ static void test_config__missing_or_damaged(void **state)
     (void)state;
     pond_close(make_pond("p"));
     write_file("p/_pond/config.json", "{", 1);
-    struct pond *p = open_pond("p", POND_WRITE);
+    struct pond *p;
+    assert_fails(pond_open(&p, "p", POND_WRITE, &err), POND_ECORRUPT, "p/_pond/config.json: is damaged");
+    assert_fails(pond_open(&p, "p", POND_READ, &err), POND_ECORRUPT, "p/_pond/config.json: is damaged");
+    assert_ok(os_unlink("p/_pond/config.json", &err));
+    p = open_pond("p", POND_WRITE);
     assert_int_equal(p->info.role, POND_PRIMARY);
     pond_close(p);
-    assert_ok(os_unlink("p/_pond/config.json", &err));
-    pond_close(open_pond("p", POND_WRITE));
 }
 
 /* A log that makes a directory its own child: walks end, by an error. */
