@@ -89,6 +89,9 @@ int (index_fail)(struct index *ix, int rc, struct pond_error *err)
         code = POND_ELOCKED;
     if (primary == SQLITE_READONLY || primary == SQLITE_PERM || primary == SQLITE_CANTOPEN)
         code = POND_EDENIED;
+    const int number = ix->db != NULL ? sqlite3_system_errno(ix->db) : 0;
+    if (primary == SQLITE_IOERR && number != 0) /* a full disk, for one, which SQLite calls an I/O error */
+        return pond_fail_errno(err, number, ix->path, "write");
     return pond_fail_path(err, code, ix->path, "%s: %s", ix->path,
                           ix->db != NULL ? sqlite3_errmsg(ix->db) : sqlite3_errstr(rc));
 }
