@@ -197,7 +197,7 @@ static int send_bundle_file(struct backup *b, const char *src, const char *key_p
 static int open_bundle_info(const char *src, const uint8_t root[32], struct pond_chunked_info *info, struct pond_error *err)
 {
     struct pond_chunked_reader *reader;
-    int fd = os_open(src, 0, 0, err);
+    int fd = transfer_open(src, err);
     if (fd < 0)
         return fd;
     int r = pond_chunked_open(&reader, fd, src, root, err);

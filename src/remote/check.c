@@ -31,10 +31,16 @@ struct remote_check {
 
 static void damage(struct remote_check *c, const char *what, const char *path, const char *message, bool intact)
 {
+    struct pond_buf named = {0};
     struct pond_damage d = {.what = what, .path = path, .message = message, .content_intact = intact};
+    if (!strstr(message, path)) {
+        pond_buf_printf(&named, "%s: %s", path, message);
+        d.message = pond_buf_cstr(&named) ? (const char *)named.data : message;
+    }
     c->result.damaged++;
     if (c->options->on_damage)
         c->options->on_damage(c->options->context, &d);
+    pond_buf_release(&named);
 }
 
 /* Damage is told and counted; anything else ends the check. */
@@ -94,7 +100,10 @@ static int check_bundle(struct remote_check *c, const struct delta_action *add, 
     char *path;
     struct pond_error why = {0};
     if (!remote_bundle_root(add->path, root)) {
-        damage(c, "commit", add->path, "the path in `files` is not that of a bundle", false);
+        char key[128], message[320];
+        delta_commit_key(&c->r.files, add->version, key, sizeof(key));
+        snprintf(message, sizeof(message), "%s: line %zu: '%.100s' is not the path of a bundle", key, add->line, add->path);
+        damage(c, "commit", key, message, false);
         return 0;
     }
     if (c->added_count == c->added_capacity) {
@@ -255,8 +264,15 @@ static int check_part(struct remote_check *c, const struct pond_commit *commit, 
     return r;
 }
 
-static int check_link(struct remote_check *c, const char *key, const struct pond_commit *commit)
+/* A remote that is ahead of this pond must have been where it is. */
+static int check_link(struct remote_check *c, const char *key, const struct pond_commit *commit, struct pond_error *err)
 {
+    const uint8_t *tip = c->p->info.tip_blake3;
+    if (commit->txn == c->p->info.txn + 1 && commit->has_parent && memcmp(commit->parent_blake3, tip, 32) != 0 &&
+        memcmp(c->parent, tip, 32) != 0)
+        return pond_fail_path(err, POND_EDIVERGED, store_url(c->r.store),
+                              "%s: its transaction %lld is not this pond's: the histories have diverged", store_url(c->r.store),
+                              (long long)c->p->info.txn);
     char message[200];
     if (commit->txn != c->txn + 1 || strcmp(commit->pond_id, c->r.pond_id) != 0) {
         snprintf(message, sizeof(message), "holds transaction %lld of pond %s where %lld of %s is expected",
@@ -278,7 +294,7 @@ static int check_commit(struct remote_check *c, const char *key, int64_t txn, st
     int r = pond_commit_parse(key, txn, c->commit.data, c->commit.size, &commit, &why);
     if (r < 0)
         return damage_or_fail(c, "commit", key, r, &why, err);
-    r = check_link(c, key, &commit);
+    r = check_link(c, key, &commit, err);
     if (r == 0)
         r = check_files_of(c, err);
     if (r == 0)

@@ -91,9 +91,13 @@ static int fetch_add(void *context, const struct delta_action *action, struct po
     uint8_t root[32];
     if (action->kind != DELTA_ADD)
         return 0;
-    if (!remote_bundle_root(action->path, root))
-        return pond_fail(err, POND_ECORRUPT, "files, version %lld, line %zu: '%.100s' is not the path of a bundle",
-                         (long long)action->version, action->line, action->path);
+    if (!remote_bundle_root(action->path, root)) {
+        struct fetch *f = context;
+        char key[128];
+        delta_commit_key(&f->r.files, action->version, key, sizeof(key));
+        return pond_fail_path(err, POND_ECORRUPT, key, "%s/%s: line %zu: '%.100s' is not the path of a bundle",
+                              store_url(f->r.store), key, action->line, action->path);
+    }
     return fetch_bundle(context, action, root, err);
 }
 
@@ -224,6 +228,41 @@ static int fetch_transaction(struct fetch *f, const char *key, int64_t txn, bool
     return r;
 }
 
+static int read_transaction(struct fetch *f, int64_t version, char key[128], int64_t *txn, struct pond_error *err)
+{
+    int r = remote_read_commit(&f->r, &f->r.oplog, version, &f->commit, txn, err);
+    delta_commit_key(&f->r.oplog, version, key, 128);
+    if (r == 0)
+        return pond_fail_path(err, POND_ECORRUPT, key, "%s/%s: is missing, though later ones are there", store_url(f->r.store), key);
+    return r < 0 ? r : 0;
+}
+
+/* That a commit was changed shows in the next one, which names its hash: so they are all read before the first is put in place.
+ * How the first follows on what is here, pond_apply_commit finds out. */
+static int check_chain(struct fetch *f, int64_t version, struct pond_error *err)
+{
+    uint8_t parent[32] = {0};
+    char key[128], parent_key[128] = "";
+    bool stop = false;
+    for (; version <= f->r.oplog_tip.txn_version && !stop; version++) {
+        struct pond_commit c;
+        int64_t txn;
+        POND_TRY(read_transaction(f, version, key, &txn, err));
+        if (txn < 0)
+            continue;
+        POND_TRY(pond_commit_parse(key, txn, f->commit.data, f->commit.size, &c, err));
+        bool follows = parent_key[0] == '\0' || (c.has_parent && memcmp(c.parent_blake3, parent, sizeof(parent)) == 0);
+        stop = txn > f->last_txn || c.time_us > f->last_time_us;
+        memcpy(parent, c.commit_blake3, sizeof(parent));
+        pond_commit_release(&c);
+        if (!follows)
+            return pond_fail_path(err, POND_ECORRUPT, parent_key, "%s/%s: does not have the BLAKE3 that %s says: one of the two was "
+                                  "changed", store_url(f->r.store), parent_key, key);
+        memcpy(parent_key, key, sizeof(parent_key));
+    }
+    return 0;
+}
+
 /* From the version after the one that holds this pond's newest transaction, as far as that is known. */
 static int fetch_from(struct fetch *f, int64_t version, struct pond_error *err)
 {
@@ -231,13 +270,7 @@ static int fetch_from(struct fetch *f, int64_t version, struct pond_error *err)
     for (; version <= f->r.oplog_tip.txn_version && !stop; version++) {
         int64_t txn;
         char key[128];
-        int r = remote_read_commit(&f->r, &f->r.oplog, version, &f->commit, &txn, err);
-        if (r < 0)
-            return r;
-        delta_commit_key(&f->r.oplog, version, key, sizeof(key));
-        if (r == 0)
-            return pond_fail_path(err, POND_ECORRUPT, key, "%s/%s: is missing, though later ones are there",
-                                  store_url(f->r.store), key);
+        POND_TRY(read_transaction(f, version, key, &txn, err));
         if (txn >= 0)
             POND_TRY(fetch_transaction(f, key, txn, &stop, err));
     }
@@ -295,6 +328,7 @@ static int fetch_all(struct fetch *f, const struct table_tip *before, const stru
     POND_TRY(transfer_init(&f->transfer, &f->options->control, err));
     POND_TRY(tell_total(f, err));
     int64_t had = f->p->info.txn;
+    POND_TRY(check_chain(f, known ? before->txn_version : 0, err));
     POND_TRY(fetch_from(f, known ? before->txn_version : 0, err));
     if (f->p->info.txn < 0)
         return pond_fail(err, POND_ENOTFOUND, "%s: no transaction at or before that time", store_url(f->r.store));

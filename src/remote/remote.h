@@ -79,6 +79,8 @@ void transfer_release(struct transfer *t);
  * the latest. */
 POND_CHECKED int transfer_bundle(struct transfer *t, const char *src, char *tmp_path, const char *final_path,
                                  const uint8_t root[32], struct pond_chunked_info *info, struct pond_error *err);
+/* For reading. One that is not there is damage, for a log names it. */
+POND_CHECKED int transfer_open(const char *src, struct pond_error *err);
 /* A file of that size and BLAKE3. */
 POND_CHECKED int transfer_file(struct transfer *t, const char *src, char *tmp_path, const char *final_path, uint64_t size,
                                const uint8_t blake3[32], struct pond_error *err);

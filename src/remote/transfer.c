@@ -24,6 +24,14 @@ void transfer_release(struct transfer *t)
     t->batch = NULL;
 }
 
+int transfer_open(const char *src, struct pond_error *err)
+{
+    int fd = os_open(src, O_RDONLY | O_NOFOLLOW, 0, err);
+    if (fd == POND_ENOTFOUND)
+        return pond_fail_path(err, POND_ECORRUPT, src, "%s: is missing: the log names it", src);
+    return fd;
+}
+
 /* Both ends of a copy; on failure the temporary is gone. */
 struct ends {
     int src, dst;
@@ -35,7 +43,7 @@ static int open_ends(struct ends *e, const char *src, char *tmp_path, struct pon
     *e = (struct ends){.src = -1, .dst = -1, .tmp_path = tmp_path};
     if (!tmp_path)
         return pond_fail_nomem(err);
-    e->src = os_open(src, O_RDONLY | O_NOFOLLOW, 0, err);
+    e->src = transfer_open(src, err);
     if (e->src < 0)
         return e->src;
     e->dst = os_open(tmp_path, O_RDWR | O_CREAT | O_EXCL, 0644, err);
