@@ -122,24 +122,21 @@ int frames_table_decode(const uint8_t *table, uint64_t frames, uint64_t chunk_si
     return r;
 }
 
-bool frame_probe(struct frame_codec *c, const uint8_t *content, size_t size)
+int frame_probe(struct frame_codec *c, const uint8_t *content, size_t size, struct pond_error *err)
 {
+    static_assert(ZSTD_COMPRESSBOUND(PROBE_SAMPLE) <= sizeof(c->scratch), "a packed sample must fit");
     if (!c->compressor && !(c->compressor = ZSTD_createCCtx()))
-        return false;
-    uint8_t *out = pond_alloc(1, ZSTD_COMPRESSBOUND(PROBE_SAMPLE));
-    if (!out)
-        return false;
+        return pond_fail_nomem(err);
     size_t taken = 0, packed = 0;
     size_t stride = size / PROBE_SAMPLES;
     for (unsigned i = 0; i < PROBE_SAMPLES; i++) {
         size_t at = stride * i;
         size_t n = size - at < PROBE_SAMPLE ? size - at : PROBE_SAMPLE;
-        if (n == 0)
-            continue;
-        size_t p = ZSTD_compressCCtx(c->compressor, out, ZSTD_COMPRESSBOUND(PROBE_SAMPLE), content + at, n, 1);
+        size_t p = ZSTD_compressCCtx(c->compressor, c->scratch, sizeof(c->scratch), content + at, n, 1);
+        if (ZSTD_isError(p))
+            return pond_fail(err, POND_EFAILED, "zstd cannot compress a sample: %s", ZSTD_getErrorName(p));
         taken += n;
-        packed += ZSTD_isError(p) ? n : p;
+        packed += p;
     }
-    pond_free(out);
     return packed + taken / 16 <= taken;
 }

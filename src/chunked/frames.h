@@ -42,7 +42,8 @@ void frames_table_encode(struct pond_buf *out, const uint32_t *sizes, uint64_t f
 POND_CHECKED int frames_table_decode(const uint8_t *table, uint64_t frames, uint64_t chunk_size, uint64_t stored_size,
                                      uint32_t *sizes, struct pond_error *err);
 
-/* Whether compressing pays: true when a sample of these bytes shrinks by a sixteenth or more. */
-bool frame_probe(struct frame_codec *c, const uint8_t *content, size_t size);
+/* Whether compressing pays: 1 when samples of these bytes (size > 0), four of 16 KiB at quarters, shrink by a sixteenth or more
+ * at level 1; 0 when not. Part of the format: it decides about the bytes of a file. */
+POND_CHECKED int frame_probe(struct frame_codec *c, const uint8_t *content, size_t size, struct pond_error *err);
 
 #endif

@@ -363,7 +363,10 @@ static int decide_compression(struct pond_chunked_writer *w, struct piece *p, st
         return 0;
     if (!w->codec)
         POND_TRY(frame_codec_new(&w->codec, w->form.level, err));
-    w->fill_compressed = w->form.compression == POND_COMPRESSION_ZSTD || frame_probe(w->codec, p->raw, p->size);
+    int pays = w->form.compression == POND_COMPRESSION_ZSTD ? 1 : frame_probe(w->codec, p->raw, p->size, err);
+    if (pays < 0)
+        return pays;
+    w->fill_compressed = pays == 1;
     if (w->fill_compressed && w->size == UINT64_MAX && !w->first_frame &&
         !(w->first_frame = pond_alloc(1, FRAME_SIZE)))
         return pond_fail_nomem(err);

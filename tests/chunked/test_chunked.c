@@ -459,6 +459,53 @@ static void test_chunked__refuses_bad_options(void **state)
     assert_int_equal(pond_chunked_writer_new(&w, -1, "x", 0, &o, &err), POND_EUSAGE);
 }
 
+/* One try at all of it; gives the first failure. */
+static int encode_read_copy(int fd, int copy_fd, const uint8_t *bytes, size_t size, struct pond_error *err)
+{
+    struct pond_chunked_options o = options(POND_COMPRESSION_AUTO, 1);
+    struct pond_chunked_writer *w = NULL;
+    struct pond_chunked_reader *r = NULL;
+    struct pond_chunked_info info;
+    uint8_t back[100];
+    int e = pond_chunked_writer_new(&w, fd, "bundle", size, &o, err);
+    if (e == 0)
+        e = pond_chunked_write(w, bytes, size, err);
+    if (e == 0)
+        e = pond_chunked_writer_finish(w, &info, err);
+    pond_chunked_writer_free(w);
+    if (e == 0)
+        e = pond_chunked_open(&r, fd, "bundle", info.root_hash, err);
+    if (e == 0) {
+        e = (int)pond_chunked_read(r, size / 2, back, sizeof(back), err);
+        e = e < 0 ? e : memcmp(back, bytes + size / 2, sizeof(back)) == 0 ? 0 : -1000;
+        pond_chunked_close(r);
+    }
+    if (e == 0)
+        e = pond_chunked_copy(fd, "bundle", copy_fd, "copy", info.root_hash, &o.control, &info, err);
+    return e;
+}
+
+static void test_chunked__survives_every_failed_allocation(void **state)
+{
+    (void)state;
+    uint8_t *bytes = content(300000, TEXT);
+    int r = POND_ENOMEM;
+    for (long n = 0; r != 0; n++) {
+        struct pond_error err = {0};
+        char path[256], copy_path[256];
+        int fd = new_file("memory", path), copy_fd = new_file("memory-copy", copy_path);
+        pond_mem_fail_after(n);
+        r = encode_read_copy(fd, copy_fd, bytes, 300000, &err);
+        pond_mem_fail_after(-1);
+        assert_true(r == 0 || r == POND_ENOMEM);
+        assert_int_equal(err.code, r);
+        assert_true(n < 2000);
+        close(fd);
+        close(copy_fd);
+    }
+    pond_free(bytes);
+}
+
 /* O_DIRECT wants aligned memory too: a compressed piece may come to lie at an aligned offset. */
 static void test_direct__takes_any_address_offset_and_size(void **state)
 {
@@ -500,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_chunked__source_that_shrinks_is_an_error),
         cmocka_unit_test(test_chunked__cancel_ends_the_work),
         cmocka_unit_test(test_chunked__refuses_bad_options),
+        cmocka_unit_test(test_chunked__survives_every_failed_allocation),
         cmocka_unit_test(test_direct__takes_any_address_offset_and_size),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
