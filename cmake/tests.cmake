@@ -8,10 +8,17 @@ set(test_env
   POND_CORPORA=${POND_CORPORA}
   POND_BIN=${CMAKE_BINARY_DIR}/pond
   POND_FAULTS_BIN=${CMAKE_BINARY_DIR}/pond-faults
+  POND_SHIM_LIB=${CMAKE_BINARY_DIR}/pond_shim.so
   POND_SOURCE_DIR=${CMAKE_SOURCE_DIR}
   POND_BUILD_DIR=${CMAKE_BINARY_DIR}
   POND_EXAMPLES_DIR=${CMAKE_BINARY_DIR}/examples
   CC=${CMAKE_C_COMPILER})
+
+# Preloaded into the command by some tests.
+add_library(pond_shim MODULE ${CMAKE_SOURCE_DIR}/tests/faults/shim.c)
+set_target_properties(pond_shim PROPERTIES PREFIX "" C_VISIBILITY_PRESET default)
+target_compile_options(pond_shim PRIVATE -Wall -Wextra -Wconversion -Wshadow)
+target_link_libraries(pond_shim PRIVATE ${CMAKE_DL_LIBS})
 
 function(pond_register_test name)
   add_test(NAME ${name} COMMAND ${ARGN})
@@ -25,7 +32,7 @@ if(support_sources)
   target_link_libraries(pond_test_support PRIVATE pond_flags pond_remote_api PkgConfig::CMOCKA)
 endif()
 
-foreach(layer IN LISTS POND_LIB_LAYERS ITEMS cli)
+foreach(layer IN LISTS POND_LIB_LAYERS ITEMS cli faults)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${layer}/test_*.c)
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
@@ -35,18 +42,19 @@ foreach(layer IN LISTS POND_LIB_LAYERS ITEMS cli)
     if(support_sources)
       target_link_libraries(${target} PRIVATE pond_test_support)
     endif()
-    if(layer STREQUAL "cli")
-      target_link_libraries(${target} PRIVATE pond_static)
+    # The tests of the whole see what other programs see.
+    if(layer MATCHES "^(cli|faults)$")
+      target_link_libraries(${target} PRIVATE pond_static pond_cli_api)
     else()
-      target_link_libraries(${target} PRIVATE pond_${layer}_lib)
+      target_link_libraries(${target} PRIVATE pond_${layer}_lib pond_${layer}_api)
     endif()
-    target_link_libraries(${target} PRIVATE pond_flags pond_${layer}_api PkgConfig::CMOCKA)
+    target_link_libraries(${target} PRIVATE pond_flags PkgConfig::CMOCKA)
     pond_register_test(${layer}/${name} ${target})
   endforeach()
 endforeach()
 
 file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/build/*.sh ${CMAKE_SOURCE_DIR}/tests/cli/*.sh
-     ${CMAKE_SOURCE_DIR}/tests/docs/*.sh)
+     ${CMAKE_SOURCE_DIR}/tests/docs/*.sh ${CMAKE_SOURCE_DIR}/tests/faults/*.sh)
 foreach(script IN LISTS scripts)
   file(RELATIVE_PATH name ${CMAKE_SOURCE_DIR}/tests ${script})
   string(REGEX REPLACE "\\.sh$" "" name ${name})
