@@ -46,6 +46,11 @@ bool os_fd_birth(int fd, int64_t *seconds, uint32_t *nanoseconds)
     return true;
 }
 
+void os_fd_start_writeback(int fd)
+{
+    (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
 /* ---- listing ---- */
 
 #define LIST_BUFFER ((size_t)64 << 10)
@@ -97,9 +102,8 @@ int os_fd_names(int fd, const char *path, struct os_names *out, struct pond_erro
     pond_buf_init(&bytes, UINT32_MAX); /* offsets are 32 bits wide */
     int r = read_entries(fd, path, &bytes, &count, err);
     uint32_t *offsets = r == 0 ? pond_alloc(count, sizeof *offsets) : NULL;
-    if (r == 0 && offsets == NULL)
-        r = pond_fail_nomem(err);
-    if (r < 0) {
+    if (offsets == NULL) {
+        r = r == 0 ? pond_fail_nomem(err) : r;
         pond_buf_release(&bytes);
         return r;
     }

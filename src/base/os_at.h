@@ -17,6 +17,9 @@ POND_CHECKED int os_at_readlink(int dir_fd, const char *name, const char *path, 
 /* Seconds and nanoseconds of birth; false where the file system keeps none. */
 bool os_fd_birth(int fd, int64_t *seconds, uint32_t *nanoseconds);
 
+/* Lets the kernel begin to write what a file holds, so that a later sync waits for less. A hint. */
+void os_fd_start_writeback(int fd);
+
 /* The names of an open directory, sorted by bytes. Each is preceded by its DT_* type. */
 struct os_names {
     char *bytes;

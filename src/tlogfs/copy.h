@@ -1,7 +1,7 @@
 /* tlogfs/copy.h - private to copy*.c: a copy from the host, and what its parts share.
  *
  *     owner (copy.c, copy_walk.c): walks, looks up what the pond has  -> entry -> batch -> pipeline
- *     worker (copy_read.c):        opens, stats, reads, hashes, encodes small bundles; knows no index and no transaction
+ *     worker (copy_read.c):        opens, stats, reads, hashes, encodes small bundles; knows no index, no transaction
  *     owner (copy_store.c):        takes batches back in order, encodes large files, puts rows
  *
  * Memory: the names of one directory per level, and the batches.
@@ -46,6 +46,7 @@ struct copy_entry {
     char link_id[HOSTMETA_LINK_SIZE];
     size_t content_at, content_size; /* in the batch's bytes: inline content, a symlink's target */
     size_t xattrs_at, xattrs_size;
+    uint8_t node_id[16];             /* for an entry that is new */
     bool has_hash;                   /* false: a dry run that need not know it, or a symlink */
     uint8_t blake3[POND_HASH_SIZE];
     int bundle_fd;                   /* -1: no bundle was written */
@@ -71,6 +72,7 @@ struct copy {
     struct pond_chunked_options worker_options;
     struct stat pond_stat;           /* of the pond's own directory: never copied */
     char *pond_real;                 /* its canonical path; NULL: unknown */
+    uint64_t unwritten;              /* bytes in the part since its writing was begun */
     size_t top_size;                 /* of the pond path of the source that is walked */
     struct pond_buf path, pond_path, attributes, scratch;
 };
@@ -93,8 +95,8 @@ void copy_skip(struct copy *c, const char *host_path, const struct pond_error *w
 
 /* ---- copy_walk.c ---- */
 
-/* One source: `name` in the open directory parent, to be `target` in the pond directory that parent stands for; target NULL: its
- * entries go straight into that. Returns with all of it stored. */
+/* One source: `name` in the open directory parent, to be `target` in the pond directory that parent stands for; target
+ * NULL: its entries go straight into that. Returns with all of it stored. */
 POND_CHECKED int copy_walk(struct copy *c, struct hostdir *parent, const char *name, const char *target,
                            struct pond_error *err);
 /* Waits for all jobs and forgets their results. */

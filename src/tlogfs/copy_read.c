@@ -48,8 +48,8 @@ static int take_xattrs(struct copy_batch *b, struct copy_entry *e, int fd, const
     e->xattrs_size = b->bytes.size - e->xattrs_at;
     if (e->xattrs_size <= XATTRS_MAX)
         return 0;
-    return pond_fail_path(&e->err, POND_ELIMIT, path, "%s: has %zu bytes of extended attributes, at most %zu are stored",
-                          path, e->xattrs_size, XATTRS_MAX);
+    return pond_fail_path(&e->err, POND_ELIMIT, path, "%s: has %zu bytes of extended attributes: %zu at most are "
+                          "stored", path, e->xattrs_size, XATTRS_MAX);
 }
 
 static enum copy_outcome read_symlink(struct copy_batch *b, struct copy_entry *e, const char *path)
@@ -143,6 +143,7 @@ static int encode(const struct copy *c, struct copy_entry *e, const uint8_t *con
     if (r == 0) {
         memcpy(e->blake3, e->bundle.root_hash, sizeof e->blake3);
         e->has_hash = true;
+        os_fd_start_writeback(e->bundle_fd); /* the disk is to work while the next ones are encoded */
     }
     return r;
 }
@@ -188,6 +189,8 @@ static enum copy_outcome read_small(const struct copy *c, struct copy_batch *b, 
 static void read_entry(const struct copy *c, struct copy_batch *b, struct copy_entry *e)
 {
     const char *path = source_path(b, e);
+    if (!e->has_old)
+        pond_uuid7(e->node_id); /* asks the kernel for randomness, so not on the owner's time */
     if (copy_cancelled(c)) {
         (void)pond_fail(&e->err, POND_EINTERRUPTED, "interrupted");
         e->outcome = COPY_FATAL;

@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "base/os_at.h"
 #include "base/text.h"
 
 /* A file changed within the clock's tick in which it was read can change again without looking different: such a one is
  * not remembered. Kernels tick every 1 to 10 ms; a file system whose times have no fraction, every 1 or 2 s. */
 #define TICK_US 50000
 #define COARSE_TICK_US 2100000
+#define WRITEBACK_STEP ((uint64_t)32 << 20)
 
 static void progress(const struct copy *c, uint64_t bytes)
 {
@@ -77,12 +79,11 @@ static bool same_content(const struct oplog_row *old, const struct oplog_row *ro
     return row->has_blake3 && old->has_blake3 && memcmp(old->blake3, row->blake3, sizeof row->blake3) == 0;
 }
 
-static void identify(struct oplog_row *row, const struct index_row *old, const uint8_t part_id[16], const char *name)
+/* new_id: of an entry that is new. */
+static void identify(struct oplog_row *row, const struct index_row *old, const uint8_t new_id[16],
+                     const uint8_t part_id[16], const char *name)
 {
-    if (old != NULL)
-        memcpy(row->node_id, old->row.node_id, sizeof row->node_id);
-    else
-        pond_uuid7(row->node_id);
+    memcpy(row->node_id, old != NULL ? old->row.node_id : new_id, sizeof row->node_id);
     row->version = old != NULL ? old->row.version + 1 : 1;
     row->has_part = true;
     memcpy(row->part_id, part_id, sizeof row->part_id);
@@ -109,6 +110,16 @@ static void describe(const struct copy_batch *b, const struct copy_entry *e, con
     memcpy(row->blake3, e->blake3, sizeof row->blake3);
 }
 
+/* The commit waits for the whole part to be on the disk: most of it should be there by then. */
+static void keep_disk_busy(struct copy *c, uint64_t more)
+{
+    c->unwritten += more;
+    if (c->unwritten < WRITEBACK_STEP)
+        return;
+    c->unwritten = 0;
+    os_fd_start_writeback(c->txn->part_fd);
+}
+
 static int put(struct copy *c, struct copy_entry *e, struct oplog_row *row, struct pond_error *err)
 {
     uint64_t stored = row->content_size;
@@ -118,8 +129,9 @@ static int put(struct copy *c, struct copy_entry *e, struct oplog_row *row, stru
         e->bundle_fd = -1; /* taken over, in failure too */
         POND_TRY(pond_txn_add_bundle(c->txn, fd, e->bundle_tmp, &e->bundle, err));
     }
-    identify(row, e->has_old ? &e->old : NULL, e->dir->node_id, e->target);
+    identify(row, e->has_old ? &e->old : NULL, e->node_id, e->dir->node_id, e->target);
     POND_TRY(pond_txn_put(c->txn, row, err));
+    keep_disk_busy(c, row->content_size);
     struct pond_txn_result *total = &c->txn->result;
     if (e->has_old)
         total->files_changed++;
@@ -194,7 +206,8 @@ int copy_store_directory(struct copy *c, const struct hostdir *parent, const cha
     POND_TRY(hostmeta_attributes(c->owners, st, "", (const char *)xattrs->data, xattrs->size, &c->attributes, err));
     hostmeta_stat_to_row(st, &row);
     row.attributes = (const char *)c->attributes.data;
-    identify(&row, old, parent->node_id, target);
+    pond_uuid7(node_id);
+    identify(&row, old, node_id, parent->node_id, target);
     memcpy(node_id, row.node_id, sizeof row.node_id);
     if (old != NULL && same_metadata(&old->row, &row))
         return 0;

@@ -337,7 +337,8 @@ static int visit(struct copy *c, struct level **top, struct hostdir *dir, const 
         return enter(c, top, dir, name, target, err);
     if (type != DT_REG && type != DT_LNK)
         return skip_entry(c, dir, name, POND_EUNSUPPORTED, refused_kind(type), err);
-    return add_entry(c, dir, name, target != NULL ? target : name, type == DT_LNK, err);
+    assert(target != NULL); /* only a directory can be without a name: "." */
+    return add_entry(c, dir, name, target, type == DT_LNK, err);
 }
 
 int copy_walk(struct copy *c, struct hostdir *parent, const char *name, const char *target, struct pond_error *err)

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/os_at.h"
 #include "base/text.h"
@@ -292,10 +293,10 @@ static int make_dir(struct export *x, struct hostdir *parent, struct index_row *
     if (r == 0 || r == POND_EEXISTS) {
         r = hostdir_open(out, parent, name, &why);
         if (r == POND_EIO && !made)
-            r = pond_fail_path(&why, POND_EEXISTS, path, "%s: is there and no directory: nothing is written through it",
-                               path);
+            (void)pond_fail_path(&why, POND_EEXISTS, path,
+                                 "%s: is there and no directory: nothing is written through it", path);
     }
-    if (r < 0) {
+    if (*out == NULL) {
         r = name_failed(x, parent, name, &why, err);
         index_row_release(row);
         pond_free(d);
@@ -475,7 +476,7 @@ int pond_export(struct pond *p, const char *const *paths, size_t path_count, con
                 const struct pond_export_options *options, struct pond_export_result *out, struct pond_error *err)
 {
     static const struct pond_export_options defaults = {.at = POND_AT_TIP};
-    struct export x = {.pond = p, .options = options != NULL ? options : &defaults};
+    struct export x = {.pond = p, .options = options != NULL ? options : &defaults, .uid = geteuid(), .gid = getegid()};
     if (path_count == 0)
         return pond_fail(err, POND_EUSAGE, "nothing to export: no path is given");
     int r = export_init(&x, dir, err);

@@ -59,6 +59,8 @@ struct export {
     struct export_links *links;       /* made at the first hard link */
     struct hostdir *root;             /* DIR */
     struct pond_buf path;
+    uid_t uid;                        /* what new files get */
+    gid_t gid;
     bool aborted;
     uint64_t failures;
     struct pond_error failure;        /* the first; damage comes before all else */

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/os_at.h"
 
@@ -20,14 +19,15 @@ static void note_problem(void *context, const char *path, const struct pond_erro
         job->problem = *why;
 }
 
-static void apply_metadata(struct export_batch *b, struct export_job *job, int fd, const char *name, const char *path)
+static void apply_metadata(const struct export *x, struct export_batch *b, struct export_job *job, int fd,
+                           const char *name, const char *path)
 {
     const struct hostmeta_target target = {
         .fd = fd,
         .name = name,
         .path = path,
-        .uid = geteuid(),
-        .gid = (job->dir->mode & S_ISGID) != 0 ? job->dir->gid : getegid(),
+        .uid = x->uid,
+        .gid = (job->dir->mode & S_ISGID) != 0 ? job->dir->gid : x->gid,
     };
     struct pond_error err;
     if (hostmeta_parse(&b->meta, job->attributes, &err) < 0)
@@ -72,14 +72,14 @@ static int write_file(const struct export *x, struct export_batch *b, struct exp
                 ? extract(x, job, file.fd, path, control, &job->err)
                 : os_write(file.fd, path, job_content(b, job), job->content_size, &job->err);
     if (r == 0) {
-        apply_metadata(b, job, file.fd, NULL, path);
+        apply_metadata(x, b, job, file.fd, NULL, path);
         r = os_at_publish(dir_fd, job->name, path, &file, &job->err);
     }
     os_at_discard(dir_fd, &file);
     return r;
 }
 
-static int write_symlink(struct export_batch *b, struct export_job *job, const char *path)
+static int write_symlink(const struct export *x, struct export_batch *b, struct export_job *job, const char *path)
 {
     char *target = pond_memdup(job_content(b, job), job->content_size);
     if (target == NULL)
@@ -87,7 +87,7 @@ static int write_symlink(struct export_batch *b, struct export_job *job, const c
     int r = os_at_symlink(target, job->dir->fd, job->name, path, &job->err);
     pond_free(target);
     if (r == 0)
-        apply_metadata(b, job, job->dir->fd, job->name, path);
+        apply_metadata(x, b, job, job->dir->fd, job->name, path);
     return r;
 }
 
@@ -101,7 +101,7 @@ void export_job_run(const struct export *x, struct export_batch *b, struct expor
     else if (control->cancel != NULL && *control->cancel != 0)
         r = pond_fail(&job->err, POND_EINTERRUPTED, "interrupted");
     else if (job->type == POND_SYMLINK)
-        r = write_symlink(b, job, path);
+        r = write_symlink(x, b, job, path);
     else
         r = write_file(x, b, job, path, control);
     job->failed = r < 0;

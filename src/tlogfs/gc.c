@@ -1,8 +1,8 @@
 /* tlogfs/gc.c - pond_gc: removes what no commit names.
  *
  * Invariants
- *   G1  Nothing is removed on the index's word alone: it only proposes what is then looked for in the whole log. A log that
- *       can't be read whole, to the byte, stops the removal.
+ *   G1  Nothing is removed on the index's word alone: it only proposes what is then looked for in the whole log. A log
+ *       that can't be read whole, to the byte, stops the removal.
  *   G2  Only what has a name that this program gives is looked at; a symlink is never followed, nor removed for what it
  *       points to.
  */

@@ -7,8 +7,8 @@
 /* Commit `txn`, parsed. name (NUL-terminated, for messages) replaces what it holds. A missing one is POND_ECORRUPT. */
 POND_CHECKED int logread_commit(const struct pond *p, int64_t txn, struct pond_commit *out, struct pond_buf *name,
                                 struct pond_error *err);
-/* Opens a commit's part (c->part_path is not NULL); path replaces what it holds. The fd. POND_ECORRUPT: it is missing or
- * has another size. */
+/* Opens a commit's part (c->part_path is not NULL); path replaces what it holds. The fd. POND_ECORRUPT: it is missing
+ * or has another size. */
 POND_CHECKED int logread_part_open(const struct pond *p, const struct pond_commit *c, struct pond_buf *path,
                                    struct pond_error *err);
 /* Its bytes against the hash in the log. */

@@ -329,6 +329,24 @@ static void test_copy__believes_no_memory_of_another_content(void **state)
     (void)commit(t);
     assert_int_equal(copy_one(p, "src/a", "/").files, 1);
     assert_content(p, "/a", POND_AT_TIP, 0, "first");
+    write_text("src/b", "other"); /* which differs from a in nothing but its content */
+    set_mtime("src/a", 1000, 1);
+    set_mtime("src/b", 1000, 1);
+    pass_tick();
+    (void)copy_one(p, "src/a", "/c");
+    assert_int_equal(copy_one(p, "src/b", "/c").files, 1);
+    assert_int_equal(copy_one(p, "src/a", "/c").files, 1);
+    assert_content(p, "/c", POND_AT_TIP, 0, "first");
+    write_text("src/m", "first"); /* nothing but its mode, its attributes */
+    write_text("src/x", "first");
+    assert_int_equal(chmod("src/m", 0600), 0);
+    bool attributes = set_xattr("src/x", "user.x", "x");
+    set_mtime("src/m", 1000, 1);
+    set_mtime("src/x", 1000, 1);
+    assert_int_equal(copy_one(p, "src/m", "/c").files, 1);
+    assert_int_equal(copy_one(p, "src/a", "/c").files, 1);
+    assert_int_equal(copy_one(p, "src/x", "/c").files, attributes);
+    assert_int_equal(copy_one(p, "src/a", "/c").files, attributes);
     pond_close(p);
 }
 

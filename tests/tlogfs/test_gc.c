@@ -143,8 +143,8 @@ static struct pond *forgetful_pond(void)
     sqlite3 *db = NULL;
     pond_close(make_busy_pond());
     assert_int_equal(sqlite3_open("p/_pond/index.sqlite", &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DELETE FROM bundles; UPDATE commits SET part_path = '' WHERE txn = 2", NULL, NULL,
-                                  NULL), SQLITE_OK);
+    static const char forget[] = "DELETE FROM bundles; UPDATE commits SET part_path = '' WHERE txn = 2";
+    assert_int_equal(sqlite3_exec(db, forget, NULL, NULL, NULL), SQLITE_OK);
     (void)sqlite3_close(db);
     make_dir("p/_large_files/blake3=" STRAY_HASH);
     write_text("p/_large_files/blake3=" STRAY_HASH "/chunks.parquet", "1234567");
