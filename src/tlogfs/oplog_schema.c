@@ -38,7 +38,7 @@ static int add_column(struct pq_schema *s, const struct delta_field *field, stru
         if (strcmp(kinds[i].type, field->type) == 0)
             return kinds[i].add(s, field->name, PQ_OPTIONAL, err);
     }
-    assert(!"a column of a type without a Parquet form");
+    assert(false && "a column of a type without a Parquet form");
     return POND_EUSAGE;
 }
 
