@@ -76,7 +76,7 @@ expect_disturbed() # N
     0) expect_same "$(grep -v '^pond: warning: [^ ]*: ' .err)" '' ;;
     1 | 3)
         [[ $(grep -cv '^pond: warning: [^ ]*: ' .err) == 1 ]] || fail "not one message: $(cat .err)"
-        grep -q '^pond: \(.*; that was: \)\?[^ ]*: ' .err || fail "the message names no path: $(cat .err)"
+        grep -q '^pond: \(.*; that was: \)\?\(standard input\|[^ ]*\): ' .err || fail "the message names no path: $(cat .err)"
         ;;
     12) [[ -n $shim ]] || fail "exit code 12: $(cat .err)" ;; # SQLite takes a WAL that cannot be made for one it must not make
     *) fail "exit code $rc: $(cat .err)" ;;
