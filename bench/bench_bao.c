@@ -73,8 +73,8 @@ int main(int argc, char **argv)
     size_t mib = argc > 1 ? (size_t)strtoul(argv[1], NULL, 10) : 256;
     int rounds = argc > 2 ? atoi(argv[2]) : 7;
     size_t size = mib * PIECE;
-    uint8_t *data = pond_alloc_aligned(size);
-    uint8_t *outboards = pond_alloc_aligned(size / POND_BLOCK_SIZE * POND_PAIR_SIZE);
+    uint8_t *data = pond_alloc(1, size);
+    uint8_t *outboards = pond_alloc(1, size / POND_BLOCK_SIZE * POND_PAIR_SIZE);
     if (mib == 0 || data == NULL || outboards == NULL) {
         fprintf(stderr, "usage: bench_bao [SIZE_MIB [ROUNDS]]\n");
         return 2;

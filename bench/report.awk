@@ -2,6 +2,7 @@
 #
 # Lines, their fields separated by tabs:
 #   machine KEY VALUE
+#   ran ROW COMMIT DATE ROUNDS
 #   measure ID KIND BAR UNIT A B TITLE    KIND ratio: A's median by B's <= BAR; absolute: A's median <= BAR; equal: A = B.
 #                                         BAR -: none, for information. A, B: what they are called
 #   sample ID a|b ROUND VALUE
@@ -12,6 +13,10 @@
 BEGIN { FS = "\t"; peak_bar = 65536 }
 
 $1 == "machine" { machine_keys[++machines] = $2; machine[$2] = $3 }
+$1 == "ran" {
+    if (!($3 in ran)) commits[++commit_count] = $3
+    ran[$3] = ran[$3] (ran[$3] == "" ? "" : ", ") $2; ran_date[$3] = $4
+}
 $1 == "measure" {
     if (!($2 in kind)) ids[++count] = $2
     kind[$2] = $3; bar[$2] = $4; unit[$2] = $5; name[$2, "a"] = $6; name[$2, "b"] = $7; title[$2] = $8
@@ -111,6 +116,8 @@ function print_markdown(    i, id) {
     print "round's pair. Times are wall-clock. \"+ sync\" is syncfs(2) of the target's file system, within the time on both sides.\n"
     print "| machine | |\n|---|---|"
     for (i = 1; i <= machines; i++) printf "| %s | %s |\n", machine_keys[i], machine[machine_keys[i]]
+    for (i = 1; i <= commit_count; i++)
+        printf "| commit %s, %s | %s |\n", commits[i], ran_date[commits[i]], ran[commits[i]]
     print "\n| row | bar | median | spread | met? | medians (min to max) |\n|---|---|---|---|---|---|"
     for (i = 1; i <= count; i++) {
         id = ids[i]
@@ -135,7 +142,11 @@ function print_json(    i, id) {
     print "{\n  \"machine\": {"
     for (i = 1; i <= machines; i++)
         printf "    %s: %s%s\n", quote(machine_keys[i]), quote(machine[machine_keys[i]]), i < machines ? "," : ""
-    print "  },\n  \"rows\": ["
+    print "  },\n  \"runs\": ["
+    for (i = 1; i <= commit_count; i++)
+        printf "    {\"commit\": %s, \"date\": %s, \"rows\": %s}%s\n", quote(commits[i]), quote(ran_date[commits[i]]),
+               quote(ran[commits[i]]), i < commit_count ? "," : ""
+    print "  ],\n  \"rows\": ["
     for (i = 1; i <= count; i++) {
         id = ids[i]
         printf "    {\"id\": %s, \"title\": %s, \"kind\": %s, \"bar\": %s, \"unit\": %s, \"met\": %s,\n     \"a\": %s", quote(id),

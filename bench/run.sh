@@ -34,6 +34,8 @@ reads=${BENCH_READS:-20000}
 
 sources=$base/source # made once
 work=$base/work      # emptied for each round; on the reflink file system during that row
+trash=$base/trash    # targets of trees, see retire
+emptied=-1000        # when trash was
 mounted=
 row=
 
@@ -46,7 +48,7 @@ cleanup() {
     if [ -n "$mounted" ]; then
         umount "$mounted" || true
     fi
-    rm -rf "$base/work" "$base/xfs" "$base/xfs.img"
+    rm -rf "$base/work" "$trash" "$base/xfs" "$base/xfs.img"
     [ -n "${BENCH_KEEP:-}" ] || rm -rf "$sources"
     rmdir "$base" 2>/dev/null || true
 }
@@ -103,6 +105,39 @@ fresh() { # [FOLDER]: an empty one
     settle
 }
 
+# ext4 does not reuse an inode for a minute after its file was removed, and looks for others at great length: who makes files
+# just after a tree was removed needs ten times as long. So trees are put aside, removed only when the disk fills up, and
+# left alone for that minute.
+retire() { # DIR...
+    local dir
+    mkdir -p "$trash"
+    for dir in "$@"; do
+        [ ! -e "$dir" ] || mv "$dir" "$(mktemp -d -p "$trash")"
+    done
+}
+
+free_bytes() { df --output=avail -B1 "$base" | tail -n 1; }
+
+empty_trash() {
+    [ -e "$trash" ] || return 0
+    rm -rf "$trash"
+    settle
+    emptied=$SECONDS
+}
+
+rest() { # after the last removal of a tree
+    local left=$((emptied + 65 - SECONDS))
+    [ $left -le 0 ] || sleep $left
+}
+
+fresh_tree() { # BYTES FOLDER: an empty one, room for BYTES
+    retire "$2"
+    [ "$(free_bytes)" -ge "$1" ] || empty_trash
+    rest
+    mkdir -p "$2"
+    settle
+}
+
 warm() { # what is to be read is in the page cache
     find "$@" -type f -exec cat {} + >/dev/null
     settle
@@ -146,7 +181,9 @@ make_source() { # NAME COMMAND...: unless it is there
 }
 
 drop_source() {
-    [ -n "${BENCH_KEEP:-}" ] || rm -rf "${sources:?}/$1" "$sources/$1.done"
+    [ -z "${BENCH_KEEP:-}" ] || return 0
+    rm -f "$sources/$1.done"
+    retire "$sources/$1"
 }
 
 need_random() {
@@ -317,54 +354,53 @@ row_logs() {
 
 # ---- trees ----
 
-# store, backup, restore, export of the tree $source against `cp $flag` + sync.
+# store, backup, restore, export of the tree $source, of $source_bytes, against `cp $flag` + sync.
 round_tree() {
-    local id=$row verb copy
-    copy=(cp "$flag" "$source" "$work/target/copy")
+    local id=$row verb target=$work/target room=$((source_bytes * 2 + (1 << 30)))
+    retire "$work/home" "$work/remote"
     for verb in store backup restore export; do
-        fresh
+        fresh_tree $room "$target"
         case $verb in
         store)
-            fresh "$work/home"
             new_pond "$work/home"
             warm "$source"
             time_pond "$id-store" "$1" -s "$work" -p "$work/home" copy "$source" /
             ;;
         backup)
-            fresh "$work/remote"
             run_pond -p "$work/home" remote add r "$work/remote"
             warm "$work/home"
             time_pond "$id-backup" "$1" -s "$work" -p "$work/home" backup
             ;;
         restore)
             warm "$work/remote"
-            time_pond "$id-restore" "$1" -s "$work" restore "$work/remote" "$work/target/replica"
+            time_pond "$id-restore" "$1" -s "$work" restore "$work/remote" "$target/replica"
             ;;
         export)
             warm "$work/home"
-            time_pond "$id-export" "$1" -s "$work" -p "$work/home" export "/$(basename "$source")" "$work/target/export"
+            time_pond "$id-export" "$1" -s "$work" -p "$work/home" export "/$(basename "$source")" "$target/export"
             ;;
         esac
-        fresh
+        fresh_tree $room "$target"
         warm "$source"
-        time_base "$id-$verb" "$1" -s "$work" "${copy[@]}"
+        time_base "$id-$verb" "$1" -s "$work" cp "$flag" "$source" "$target/copy"
     done
 }
 
 row_files() {
     need_files
-    source=$small flag=-r
+    source=$small flag=-r source_bytes=$((files * 4096))
     measure files-store ratio 0.5 s "pond copy + sync" "cp -r + sync" "$files files of 4 KiB: store"
     measure files-backup ratio - s "pond backup + sync" "cp -r + sync" "$files files of 4 KiB: backup"
     measure files-restore ratio 0.5 s "pond restore + sync" "cp -r + sync" "$files files of 4 KiB: restore"
     measure files-export ratio 1.1 s "pond export + sync" "cp -r + sync" "$files files of 4 KiB: export"
     each_round round_tree
+    retire "$work"
     drop_source "files-$files"
 }
 
 row_tree() {
     need_tree
-    source=$tree flag=-a
+    source=$tree flag=-a source_bytes=$(bytes "$tree_size")
     local what
     what="a real tree of $tree_size, $(find "$tree" -type f | wc -l) files of 64 KiB to 1 MiB"
     measure tree-store ratio 1.2 s "pond copy + sync" "cp -a + sync" "$what: store"
@@ -372,6 +408,7 @@ row_tree() {
     measure tree-restore ratio - s "pond restore + sync" "cp -a + sync" "$what: restore"
     measure tree-export ratio - s "pond export + sync" "cp -a + sync" "$what: export"
     each_round round_tree
+    retire "$work"
     drop_source "tree-$tree_size"
 }
 
@@ -583,6 +620,8 @@ row_peers() {
 note_machine() {
     local disk
     row=machine
+    commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+    [ -z "$(git status --porcelain src include 2>/dev/null)" ] || commit+=", changed"
     : >"$out/machine.tsv"
     record machine processor "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)"
     record machine cores "$(nproc)"
@@ -594,8 +633,7 @@ note_machine() {
     record machine "file system" "$(stat -f -c %T "$base"), $(sed -n "s|^$disk [^ ]* \([^ ]* [^ ]*\) .*|\1|p" /proc/mounts | head -n 1)"
     record machine kernel "$(uname -srm)"
     record machine cp "$(cp --version | head -n 1)"
-    record machine pond "$("$pond" version | head -n 1), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
-    record machine date "$(date -u +%Y-%m-%d)"
+    record machine pond "$("$pond" version | head -n 1)"
 }
 
 results() { # the files there are, in the order of the rows
@@ -612,6 +650,9 @@ report() { # MODE
     LC_ALL=C awk -v mode="$1" -f bench/report.awk "${list[@]}"
 }
 
+# For any row.
+needed_bytes() { echo $(($(bytes "$size") * 5 + $(bytes "$tree_size") * 6 + (1 << 30))); }
+
 check_place() {
     local tool free need
     for tool in "$pond" "$tools"/{rss,genrandom,genlogs,genfiles,gentree,bench_read,bench_txns,bench_open}; do
@@ -621,8 +662,8 @@ check_place() {
     case $(stat -f -c %T "$base") in
     tmpfs | ramfs | overlayfs) die "$base is on $(stat -f -c %T "$base"): set BENCH_DIR to a folder on a disk" ;;
     esac
-    free=$(df --output=avail -B1 "$base" | tail -n 1)
-    need=$(($(bytes "$size") * 5 + (1 << 30)))
+    free=$(free_bytes)
+    need=$(needed_bytes)
     [ "$free" -ge $need ] || die "$base has $((free >> 20)) MiB free, $((need >> 20)) MiB are needed: set BENCH_DIR or BENCH_SIZE"
 }
 
@@ -653,8 +694,11 @@ main() {
     for row in "${rows[@]}"; do
         echo "== $row"
         : >"$out/$row.tsv"
-        rm -rf "$work"
+        record ran "$row" "$commit" "$(date -u +%Y-%m-%d)" "$rounds"
+        retire "$work"
         mkdir -p "$work"
+        [ "$(free_bytes)" -ge "$(needed_bytes)" ] || empty_trash
+        rest
         "row_$row"
     done
     report json >"$out/bench.json"
