@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_ALIGNMENT 4096u
 #define BUF_FIRST_CAPACITY 64u
 
 /* Successful allocations left before one fails; negative: none fails. Atomic only so that a test that arms it while
@@ -59,17 +58,6 @@ void *pond_realloc(void *block, size_t count, size_t size)
     if (!block_size(count, size, &total) || must_fail())
         return NULL;
     return realloc(block, total);
-}
-
-void *pond_alloc_aligned(size_t size)
-{
-    size_t total;
-    void *block = NULL;
-    if (!block_size(1, size, &total) || must_fail())
-        return NULL;
-    if (posix_memalign(&block, PAGE_ALIGNMENT, total) != 0)
-        return NULL;
-    return block;
 }
 
 char *pond_strdup(const char *s)

@@ -16,8 +16,6 @@ void *pond_alloc(size_t count, size_t size);
 void *pond_calloc(size_t count, size_t size);
 /* NULL on failure: the old block stays valid and owned by the caller. */
 void *pond_realloc(void *block, size_t count, size_t size);
-/* Page-aligned (4096), uninitialised; for O_DIRECT buffers. Freed by pond_free. */
-void *pond_alloc_aligned(size_t size);
 char *pond_strdup(const char *s);
 void *pond_memdup(const void *bytes, size_t size); /* adds one NUL byte after the copy */
 void pond_free(void *block);

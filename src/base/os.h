@@ -23,7 +23,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 
-#define OS_BLOCK 4096u /* alignment for O_DIRECT, reflink and mmap */
+#define OS_BLOCK 4096u /* alignment for reflinks, mmap and direct I/O */
 
 /* flags as open(2); O_CLOEXEC is always added. The fd is returned (>= 0). */
 POND_CHECKED int os_open(const char *path, int flags, mode_t mode, struct pond_error *err);
@@ -50,11 +50,12 @@ POND_CHECKED int os_fsync_dir(const char *path, struct pond_error *err);   /* op
 POND_CHECKED int os_syncfs(int fd, const char *path, struct pond_error *err);
 POND_CHECKED int os_ftruncate(int fd, const char *path, uint64_t size, struct pond_error *err);
 
-/* O_DIRECT on an open fd: true when the file system takes it. Writes must then be OS_BLOCK aligned in address,
- * offset and size. */
-bool os_set_direct(int fd, bool on);
 void os_fadvise_sequential(int fd);
 void os_fadvise_dontneed(int fd, uint64_t offset, uint64_t size);
+/* Writing behind: the kernel begins to write the range's dirty pages; and does so and waits for them. Hints: a failed write is
+ * told by the sync that follows. */
+void os_writeback_start(int fd, uint64_t offset, uint64_t size);
+void os_writeback_wait(int fd, uint64_t offset, uint64_t size);
 /* How many of the file's bytes the page cache holds, in 1/256: 0 none, 256 all (by mincore over a sample). */
 unsigned os_cached_256th(int fd, uint64_t size);
 /* Reserves space without changing the size; not supported: 0 all the same. A full disk fails here, early. */

@@ -14,7 +14,7 @@
 
 #include "base/os_fault.h"
 
-/* Most bytes per call. The kernel cuts at 2 GiB less one page; a multiple of OS_BLOCK keeps O_DIRECT aligned. */
+/* Most bytes per call: the kernel cuts at 2 GiB less one page. */
 #define CALL_MAX ((size_t)1 << 30)
 
 static size_t call_size(size_t left)
@@ -85,14 +85,6 @@ ssize_t os_read(int fd, const char *path, void *buf, size_t size, struct pond_er
     return (ssize_t)done;
 }
 
-/* With O_DIRECT the last block of a file is ragged, and asking on from there is EINVAL on some file systems
- * where others say 0. */
-static bool is_end_of_file(int fd, uint64_t offset)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == offset;
-}
-
 /* True when offset + size is a place a file can have. */
 static bool offset_fits(uint64_t offset, size_t size)
 {
@@ -109,12 +101,8 @@ ssize_t os_pread(int fd, const char *path, void *buf, size_t size, uint64_t offs
         ssize_t n;
         OS_CALL(n, OS_FAULT_READ,
                 pread(fd, bytes + done, call_size(size - done), (off_t)(offset + done)));
-        if (n < 0) {
-            int error = errno;
-            if (error == EINVAL && done % OS_BLOCK != 0 && is_end_of_file(fd, offset + done))
-                break;
-            return pond_fail_errno(err, error, path, "read");
-        }
+        if (n < 0)
+            return pond_fail_errno(err, errno, path, "read");
         if (n == 0)
             break;
         done += (size_t)n;
@@ -217,35 +205,20 @@ int os_ftruncate(int fd, const char *path, uint64_t size, struct pond_error *err
 
 /* Hints and questions without an error to report are not counted as faults. */
 
-#ifdef STATX_DIOALIGN
-/* False where the kernel knows that OS_BLOCK is not alignment enough for O_DIRECT here. */
-static bool block_is_aligned_enough(int fd)
-{
-    struct statx st;
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) != 0 || (st.stx_mask & STATX_DIOALIGN) == 0)
-        return true;
-    return st.stx_dio_offset_align != 0 && st.stx_dio_offset_align <= OS_BLOCK &&
-           st.stx_dio_mem_align <= OS_BLOCK;
-}
-#else
-static bool block_is_aligned_enough(int fd)
-{
-    (void)fd;
-    return true;
-}
-#endif
-
-bool os_set_direct(int fd, bool on)
-{
-    int flags = fcntl(fd, F_GETFL);
-    if (flags < 0 || (on && !block_is_aligned_enough(fd)))
-        return false;
-    return fcntl(fd, F_SETFL, on ? flags | O_DIRECT : flags & ~O_DIRECT) == 0;
-}
-
 void os_fadvise_sequential(int fd)
 {
     (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+}
+
+void os_writeback_start(int fd, uint64_t offset, uint64_t size)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+}
+
+void os_writeback_wait(int fd, uint64_t offset, uint64_t size)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)size,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
 }
 
 void os_fadvise_dontneed(int fd, uint64_t offset, uint64_t size)

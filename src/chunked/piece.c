@@ -1,7 +1,5 @@
 #include "chunked/piece.h"
 
-#include <fcntl.h>
-
 #include "base/pool.h"
 
 int piece_need_codec(struct piece *p, int level, struct pond_error *err)
@@ -19,31 +17,21 @@ void piece_release(void *slot)
     frame_codec_free(p->codec);
 }
 
-void direct_file_open(struct direct_file *f, int fd, const char *path)
-{
-    f->fd = fd;
-    f->path = path;
-    f->direct_fd = os_open(path, O_WRONLY, 0, NULL);
-    if (f->direct_fd >= 0 && !os_set_direct(f->direct_fd, true))
-        direct_file_close(f);
-}
+#define BEHIND_STEP ((uint64_t)8 << 20)
+#define BEHIND_WINDOW ((uint64_t)64 << 20) /* being written: enough to keep a fast disk's queue filled */
 
-void direct_file_close(struct direct_file *f)
+void write_behind_advance(struct write_behind *f, uint64_t end)
 {
-    os_close(f->direct_fd);
-    f->direct_fd = -1;
-}
-
-int direct_file_write(const struct direct_file *f, const uint8_t *bytes, size_t size, uint64_t offset,
-                      struct pond_error *err)
-{
-    bool aligned = offset % OS_BLOCK == 0 && (uintptr_t)bytes % OS_BLOCK == 0; /* by chance, where it is compressed */
-    size_t direct = f->direct_fd >= 0 && aligned ? size - size % OS_BLOCK : 0;
-    if (direct)
-        POND_TRY(os_pwrite(f->direct_fd, f->path, bytes, direct, offset, err));
-    if (direct == size)
-        return 0;
-    return os_pwrite(f->fd, f->path, bytes + direct, size - direct, offset + direct, err);
+    if (end < f->started + BEHIND_STEP)
+        return;
+    os_writeback_start(f->fd, f->started, end - f->started);
+    f->started = end;
+    if (end - f->settled < BEHIND_WINDOW + BEHIND_STEP)
+        return;
+    uint64_t size = end - BEHIND_WINDOW - f->settled;
+    os_writeback_wait(f->fd, f->settled, size);
+    os_fadvise_dontneed(f->fd, f->settled, size);
+    f->settled += size;
 }
 
 unsigned control_workers(const struct pond_control *control, uint64_t size)

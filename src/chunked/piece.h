@@ -17,10 +17,9 @@
 #define MAX_OUTBOARD ((size_t)(POND_CHUNK_SIZE_MAX / POND_BLOCK_SIZE - 1) * POND_PAIR_SIZE)
 
 struct piece {
-    uint8_t *raw;                  /* FORM_PIECE bytes, page-aligned */
+    uint8_t *raw;                  /* FORM_PIECE bytes, or what the whole content has */
     uint8_t *packed;               /* FRAMES_PER_PIECE x FRAME_BOUND; made when first needed */
     struct frame_codec *codec;     /* likewise */
-    size_t capacity;               /* of raw */
 
     uint64_t chunk_id;
     uint64_t offset;               /* in the chunk */
@@ -44,17 +43,17 @@ static inline uint64_t piece_block_count(uint64_t size)
     return size == 0 ? 1 : (size - 1) / POND_BLOCK_SIZE + 1;
 }
 
-/* An fd, and beside it one that bypasses the page cache where the file system can (-1: it can't). */
-struct direct_file {
-    int fd, direct_fd;
+/* A large file being written: the kernel is told to write what was put into the page cache soon after, and what is written leaves
+ * the cache. So the disk works all the time, the sync at the end waits for little, and the user's pages stay. (O_DIRECT saves
+ * a copy, but has one request of 1 MiB under way at a time: where anything else uses the machine, it took twice as long.) */
+struct write_behind {
+    int fd;
     const char *path;
+    uint64_t started;              /* up to here the kernel was told to write */
+    uint64_t settled;              /* up to here it has, and the pages are dropped */
 };
-/* Opens the second descriptor on the same file. Never fails: without O_DIRECT all goes through fd. */
-void direct_file_open(struct direct_file *f, int fd, const char *path);
-void direct_file_close(struct direct_file *f);
-/* Whole blocks bypass the cache when both their address and their offset are aligned. */
-POND_CHECKED int direct_file_write(const struct direct_file *f, const uint8_t *bytes, size_t size, uint64_t offset,
-                                   struct pond_error *err);
+/* Everything below `end` has been put into the file. Owner's thread. */
+void write_behind_advance(struct write_behind *f, uint64_t end);
 
 /* Pipeline workers for a control: 0 (in the caller's thread) when one thread is asked for or `size` is small. */
 unsigned control_workers(const struct pond_control *control, uint64_t size);

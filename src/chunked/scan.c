@@ -36,8 +36,8 @@ struct scan {
     bool exact;                    /* compare with the form */
     bool go_on;                    /* verify: damage outside the content does not end the pass */
     bool recompress;
-    struct direct_file *copy;      /* literal copy of the bundle, or NULL */
-    struct direct_file *extract;   /* the content at its offsets, or NULL */
+    struct write_behind *copy;     /* literal copy of the bundle, or NULL */
+    struct write_behind *extract;  /* the content at its offsets, or NULL */
     int stream_fd;                 /* the content in order, or -1 */
     const char *stream_name;
     bool hash_form;
@@ -152,9 +152,9 @@ static int scan_work(struct scan_piece *sp, struct pond_error *err)
     if (p->compressed && s->recompress)
         POND_TRY(compare_frames(sp, err));
     if (s->copy)
-        return direct_file_write(s->copy, stored, stored_size, sp->stored_offset, err);
+        return os_pwrite(s->copy->fd, s->copy->path, stored, stored_size, sp->stored_offset, err);
     if (s->extract)
-        return direct_file_write(s->extract, p->raw, p->size, p->content_offset, err);
+        return os_pwrite(s->extract->fd, s->extract->path, p->raw, p->size, p->content_offset, err);
     return 0;
 }
 
@@ -305,6 +305,10 @@ static int scan_take_in(struct scan *s, struct scan_piece *sp, struct pond_error
     if (s->stream_fd >= 0)
         POND_TRY(os_write(s->stream_fd, s->stream_name, p->raw, p->size, err));
     control_progress(s->control, p->size);
+    if (s->copy)
+        write_behind_advance(s->copy, sp->stored_offset);
+    if (s->extract)
+        write_behind_advance(s->extract, p->content_offset);
     if (sc->pending == 0 && !sc->outboard_good && p->offset + p->size == s->r->chunks[sc->id].size)
         return rejoin(s, sc, err);
     return 0;
@@ -380,7 +384,7 @@ static int scan_slot(struct scan *s, struct scan_piece **out, struct pond_error 
     *out = sp;
     struct piece *p = &sp->piece;
     uint64_t largest = s->r->chunks[0].size;
-    if (!p->raw && !(p->raw = pond_alloc_aligned((size_t)(largest < FORM_PIECE ? pond_align_up(largest + 1, OS_BLOCK) : FORM_PIECE))))
+    if (!p->raw && !(p->raw = pond_alloc(1, (size_t)(largest < FORM_PIECE ? largest : FORM_PIECE))))
         return pond_fail_nomem(err);
     sp->scan = s;
     return 0;
@@ -497,21 +501,17 @@ int pond_chunked_extract(struct pond_chunked_reader *r, int out_fd, const char *
 {
     struct stat st;
     POND_TRY(os_fstat(out_fd, out_name, &st, err));
-    struct direct_file out = {.fd = out_fd, .direct_fd = -1, .path = out_name};
+    struct write_behind out = {.fd = out_fd, .path = out_name};
     struct scan s = {.r = r, .control = control, .stream_fd = -1};
     if (S_ISREG(st.st_mode) && st.st_size == 0 && (off_t)0 == lseek(out_fd, 0, SEEK_CUR)) {
         s.extract = &out;
-        if (r->info.total_size >= 4 * FORM_PIECE)
-            direct_file_open(&out, out_fd, out_name);
         if (r->info.total_size)
             POND_TRY(os_preallocate(out_fd, out_name, r->info.total_size, err));
     } else {
         s.stream_fd = out_fd;
         s.stream_name = out_name;
     }
-    int e = scan_run(&s, NULL, err);
-    direct_file_close(&out);
-    return e;
+    return scan_run(&s, NULL, err);
 }
 
 int pond_chunked_verify(int fd, const char *name, const uint8_t *expected_root, bool recompress,
@@ -537,19 +537,15 @@ int pond_chunked_copy(int src_fd, const char *src_name, int dst_fd, const char *
 {
     struct pond_chunked_reader *r;
     POND_TRY(pond_chunked_open(&r, src_fd, src_name, expected_root, err));
-    struct direct_file dst = {.fd = dst_fd, .direct_fd = -1, .path = dst_name};
+    struct write_behind dst = {.fd = dst_fd, .path = dst_name};
     struct scan s = {.r = r, .control = control, .stream_fd = -1, .exact = true};
     int e = os_clone_range(src_fd, 0, r->info.file_size, dst_fd, 0, dst_name, err);
     if (e == 0) { /* no shared blocks: through memory, each piece written by the worker that verified it */
         s.copy = &dst;
-        if (r->info.file_size >= 4 * FORM_PIECE) {
-            direct_file_open(&dst, dst_fd, dst_name);
-            e = os_preallocate(dst_fd, dst_name, r->info.file_size, err);
-        }
+        e = os_preallocate(dst_fd, dst_name, r->info.file_size, err);
     }
     if (e >= 0)
         e = scan_run(&s, info, err);
-    direct_file_close(&dst);
     pond_chunked_close(r);
     return e;
 }

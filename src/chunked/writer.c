@@ -20,7 +20,6 @@
 
 #define PLACE_UNKNOWN UINT64_MAX
 #define MAX_SLOTS 8u
-#define DIRECT_FROM ((uint64_t)4 << 20) /* smaller files go through the page cache */
 #define DROP_EVERY ((uint64_t)8 << 20)
 #define MOVE_BYTES ((size_t)1 << 20)
 
@@ -37,7 +36,7 @@ struct write_piece {
 };
 
 struct pond_chunked_writer {
-    struct direct_file file;
+    struct write_behind file;
     struct form form;
     struct pond_chunked_options options;
     struct pond_pipeline *pipeline;
@@ -119,7 +118,7 @@ static int work(struct write_piece *wp, struct pond_error *err)
     if (p->compressed)
         return compress_piece(wp, err);
     if (wp->write_at != PLACE_UNKNOWN && !wp->placed)
-        return direct_file_write(&w->file, p->raw, p->size, wp->write_at, err);
+        return os_pwrite(w->file.fd, w->file.path, p->raw, p->size, wp->write_at, err);
     return 0;
 }
 
@@ -302,10 +301,12 @@ static int take_in(struct pond_chunked_writer *w, struct write_piece *wp, struct
         POND_TRY(keep_frames(w, p, err));
     } else {
         if (wp->write_at == PLACE_UNKNOWN)
-            POND_TRY(direct_file_write(&w->file, p->raw, p->size, w->open_payload + p->offset, err));
+            POND_TRY(os_pwrite(w->file.fd, w->file.path, p->raw, p->size, w->open_payload + p->offset, err));
         w->open_stored += p->size;
     }
     control_progress(&w->options.control, p->size);
+    if (!wp->placed)
+        write_behind_advance(&w->file, w->open_payload + w->open_stored);
     return w->open_size == w->form.chunk_size ? close_chunk(w, false, err) : 0;
 }
 
@@ -342,8 +343,7 @@ static int need_slot(struct pond_chunked_writer *w, struct pond_error *err)
     struct write_piece *wp = w->filling;
     struct piece *p = &wp->piece;
     if (!p->raw) {
-        uint64_t most = w->size < FORM_PIECE ? pond_align_up(w->size + 1, OS_BLOCK) : FORM_PIECE;
-        if (!(p->raw = pond_alloc_aligned((size_t)most)))
+        if (!(p->raw = pond_alloc(1, (size_t)(w->size < FORM_PIECE ? w->size : FORM_PIECE))))
             return pond_fail_nomem(err);
     }
     wp->writer = w;
@@ -649,7 +649,7 @@ int pond_chunked_writer_new(struct pond_chunked_writer **out, int fd, const char
     w->options = *options;
     w->size = size;
     w->source_fd = -1;
-    w->file = (struct direct_file){.fd = fd, .direct_fd = -1, .path = path};
+    w->file = (struct write_behind){.fd = fd, .path = path};
     w->end = w->fill_end = sizeof(PQ_MAGIC) - 1;
     pond_buf_init(&w->scratch, 2 * FORM_MAX_PREFIX);
     int r = make(w, err);
@@ -657,8 +657,6 @@ int pond_chunked_writer_new(struct pond_chunked_writer **out, int fd, const char
         pond_chunked_writer_free(w);
         return r;
     }
-    if (size >= DIRECT_FROM)
-        direct_file_open(&w->file, fd, path);
     *out = w;
     return 0;
 }
@@ -673,7 +671,6 @@ void pond_chunked_writer_free(struct pond_chunked_writer *w)
         pond_pipeline_each(w->pipeline, piece_release);
         pond_pipeline_free(w->pipeline);
     }
-    direct_file_close(&w->file);
     frame_codec_free(w->codec);
     form_release(&w->form);
     pond_free(w->piece_outboards);

@@ -24,7 +24,7 @@ struct store_stat {
 POND_CHECKED int store_open(struct store **out, const char *url, bool create, struct pond_error *err);
 void store_free(struct store *s);
 const char *store_url(const struct store *s);
-/* The local directory, for literal copies by the kernel (reflinks, O_DIRECT); NULL when the store is not local. */
+/* The local directory, for literal copies by the kernel (reflinks); NULL when the store is not local. */
 const char *store_local_dir(const struct store *s);
 
 /* 1 there (*out filled), 0 not there, or an error. */

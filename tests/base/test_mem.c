@@ -16,7 +16,6 @@ static void test_mem__sizes_that_cannot_be(void **state)
     assert_null(pond_alloc(half + 1, 1));
     assert_null(pond_alloc(half, 3));
     assert_null(pond_calloc((size_t)1 << 33, (size_t)1 << 33));
-    assert_null(pond_alloc_aligned(half + 1));
     uint8_t *block = pond_alloc(16, 1);
     assert_non_null(block);
     memset(block, 7, 16);
@@ -32,7 +31,7 @@ static void test_mem__zero_gives_a_block(void **state)
     (void)state;
     void *a = pond_alloc(0, 5);
     void *b = pond_calloc(5, 0);
-    void *c = pond_alloc_aligned(0);
+    void *c = pond_alloc(0, 0);
     assert_non_null(a);
     assert_non_null(b);
     assert_non_null(c);
@@ -44,17 +43,13 @@ static void test_mem__zero_gives_a_block(void **state)
     pond_free(c);
 }
 
-static void test_mem__calloc_zeroes_and_aligned_aligns(void **state)
+static void test_mem__calloc_zeroes(void **state)
 {
     (void)state;
     uint8_t *zeroed = pond_calloc(100, 10);
     assert_non_null(zeroed);
     for (int i = 0; i < 1000; i++)
         assert_int_equal(zeroed[i], 0);
-    void *aligned = pond_alloc_aligned(5000);
-    assert_non_null(aligned);
-    assert_int_equal((uintptr_t)aligned % 4096, 0);
-    pond_free(aligned);
     pond_free(zeroed);
 }
 
@@ -82,7 +77,7 @@ static void test_mem__fail_after_fails_once(void **state)
     assert_non_null(a);
     assert_non_null(b);
     assert_null(pond_realloc(a, 2, 1));
-    void *c = pond_alloc_aligned(1);
+    void *c = pond_alloc(1, 1);
     assert_non_null(c);
     pond_mem_fail_after(0);
     assert_null(pond_strdup("x"));
@@ -224,7 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mem__sizes_that_cannot_be),
         cmocka_unit_test(test_mem__zero_gives_a_block),
-        cmocka_unit_test(test_mem__calloc_zeroes_and_aligned_aligns),
+        cmocka_unit_test(test_mem__calloc_zeroes),
         cmocka_unit_test(test_mem__copies),
         cmocka_unit_test(test_mem__fail_after_fails_once),
         cmocka_unit_test(test_mem__checked_arithmetic),

@@ -220,31 +220,6 @@ static void test_sync_and_truncate(void **state)
     assert_failed(os_write(fd, "f", "x", 1, &err), POND_EIO, "f: cannot write: Bad file descriptor", "f");
 }
 
-static void test_direct__reads_a_ragged_end(void **state)
-{
-    (void)state;
-    int fd = open_new("f");
-    uint8_t *block = pond_alloc_aligned((size_t)4 * OS_BLOCK);
-    assert_non_null(block);
-    memset(block, 'x', (size_t)4 * OS_BLOCK);
-    if (!os_set_direct(fd, true)) {
-        print_message("O_DIRECT is not supported here\n");
-    } else {
-        assert_true((fcntl(fd, F_GETFL) & O_DIRECT) != 0);
-        assert_int_equal(os_pwrite(fd, "f", block, (size_t)2 * OS_BLOCK, OS_BLOCK, &err), 0);
-        assert_int_equal(os_ftruncate(fd, "f", 2 * OS_BLOCK + 100, &err), 0);
-        memset(block, 0, (size_t)4 * OS_BLOCK);
-        assert_int_equal(os_pread(fd, "f", block, (size_t)3 * OS_BLOCK, OS_BLOCK, &err), OS_BLOCK + 100);
-        assert_int_equal(block[OS_BLOCK + 99], 'x');
-        assert_int_equal(os_pread(fd, "f", block, OS_BLOCK, 3 * OS_BLOCK, &err), 0);
-        assert_true(os_set_direct(fd, false));
-        assert_true((fcntl(fd, F_GETFL) & O_DIRECT) == 0);
-    }
-    os_close(fd);
-    assert_false(os_set_direct(fd, true));
-    pond_free(block);
-}
-
 static void write_mebibytes(int fd, unsigned count)
 {
     static uint8_t bytes[1 << 20];
@@ -844,7 +819,6 @@ int main(void)
         IN_SANDBOX(test_pread__is_short_only_at_the_end),
         IN_SANDBOX(test_offsets__beyond_the_kernel_are_refused),
         IN_SANDBOX(test_sync_and_truncate),
-        IN_SANDBOX(test_direct__reads_a_ragged_end),
         IN_SANDBOX(test_cached__tells_what_the_page_cache_holds),
         IN_SANDBOX(test_cached__of_a_huge_file_is_quick),
         IN_SANDBOX(test_preallocate__leaves_the_size),

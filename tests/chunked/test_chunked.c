@@ -18,7 +18,6 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/text.h"
-#include "chunked/piece.h"
 
 #define MIB ((size_t)1 << 20)
 #define CHUNK (4 * MIB)
@@ -506,33 +505,6 @@ static void test_chunked__survives_every_failed_allocation(void **state)
     pond_free(bytes);
 }
 
-/* O_DIRECT wants aligned memory too: a compressed piece may come to lie at an aligned offset. */
-static void test_direct__takes_any_address_offset_and_size(void **state)
-{
-    (void)state;
-    struct pond_error err = {0};
-    uint8_t *bytes = pond_alloc_aligned(8 * OS_BLOCK), *back = pond_alloc(5, OS_BLOCK);
-    assert_true(bytes && back);
-    for (size_t i = 0; i < 8 * OS_BLOCK; i++)
-        bytes[i] = (uint8_t)(i * 7 + i / 251);
-    static const size_t addresses[] = {0, 1, 16, 512}, offsets[] = {0, 1, 512, OS_BLOCK};
-    static const size_t lengths[] = {1, OS_BLOCK, 3 * OS_BLOCK, 3 * OS_BLOCK + 7};
-    for (size_t n = 0; n < 64; n++) {
-        size_t address = addresses[n % 4], offset = offsets[n / 4 % 4], size = lengths[n / 16];
-        struct direct_file f;
-        char path[256];
-        int fd = new_file("direct", path);
-        direct_file_open(&f, fd, path);
-        must(direct_file_write(&f, bytes + address, size, offset, &err), &err);
-        direct_file_close(&f);
-        must(os_pread_exact(fd, path, back, size, offset, &err), &err);
-        assert_memory_equal(back, bytes + address, size);
-        close(fd);
-    }
-    pond_free(back);
-    pond_free(bytes);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,7 +520,6 @@ int main(void)
         cmocka_unit_test(test_chunked__cancel_ends_the_work),
         cmocka_unit_test(test_chunked__refuses_bad_options),
         cmocka_unit_test(test_chunked__survives_every_failed_allocation),
-        cmocka_unit_test(test_direct__takes_any_address_offset_and_size),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -810,7 +810,7 @@ full_disk()
     done
     context='a full disk, many files: '
     mkdir many
-    head -c 40000000 big | split -b 60000 - many/
+    head -c 40000000 big | split -b 70000 - many/
     expect 1 pond -p disk/p copy many /
     expect_same "$(wc -l <"$err")" 1
     expect_error '^pond: disk/p/.*: .*No space left on device'
