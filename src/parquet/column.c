@@ -296,7 +296,7 @@ static struct pq_decoding decoding(const struct pq_column *c, const struct body 
 static int load_dictionary(struct pq_column *c, const struct pq_page *p, struct pond_error *err)
 {
     struct pq_decoding d;
-    struct body body;
+    struct body body = {0};
 
     if (p->header.encoding != PQ_PLAIN && p->header.encoding != PQ_PLAIN_DICTIONARY)
         return pq_fail_at(err, POND_EUNSUPPORTED, &c->at, "a dictionary in encoding %s",
@@ -311,7 +311,7 @@ static int load_dictionary(struct pq_column *c, const struct pq_page *p, struct 
 /* A dictionary is the chunk's first page, or nowhere. */
 static int find_dictionary(struct pq_column *c, struct pond_error *err)
 {
-    struct pq_page first;
+    struct pq_page first = {0};
     uint64_t next, at = c->at.offset;
 
     if (c->looked_for_dictionary)
@@ -375,7 +375,7 @@ static void expose_values(const struct pq_column *c, struct pq_page *p)
 static int decode_page(struct pq_column *c, struct pq_page *p, struct pond_error *err)
 {
     struct pq_decoding d;
-    struct body body;
+    struct body body = {0};
 
     if (p->header.encoding == PQ_PLAIN_DICTIONARY || p->header.encoding == PQ_RLE_DICTIONARY)
         POND_TRY(find_dictionary(c, err)); /* before the body: both use the window */
@@ -390,7 +390,7 @@ static int decode_page(struct pq_column *c, struct pq_page *p, struct pond_error
 
 int pq_column_next_header(struct pq_column *c, struct pq_page *out, struct pond_error *err)
 {
-    struct pq_page page;
+    struct pq_page page = {0};
     uint64_t next;
 
     while (c->next < c->end) {
@@ -429,7 +429,7 @@ int pq_column_next(struct pq_column *c, struct pq_page *out, struct pond_error *
 
 int pq_column_page_at(struct pq_column *c, uint64_t offset, struct pq_page *out, struct pond_error *err)
 {
-    struct pq_page page;
+    struct pq_page page = {0};
     uint64_t next;
 
     c->at.offset = offset;

@@ -232,6 +232,7 @@ static void close_page(struct pq_writer *w, struct column *c)
         if (body.size > 0)
             pond_buf_append(&c->chunk, body.data, body.size);
         r = pond_buf_error(&c->chunk, &w->error);
+        (void)r; /* w->error keeps it */
     }
     pond_buf_release(&body);
     pond_buf_clear(&c->values);

@@ -162,7 +162,7 @@ static void put_bundle(struct backup *b, const char *path, const struct pond_chu
 static int send_bundle_file(struct backup *b, const char *src, const char *key_path, uint64_t size, const uint8_t root[32],
                             struct pond_chunked_info *info, struct pond_error *err)
 {
-    struct store_stat there;
+    struct store_stat there = {0};
     struct pond_buf key = {0};
     int r = delta_data_key(&b->r.files, key_path, &key, err);
     if (r == 0)
@@ -268,7 +268,7 @@ static int send_part(struct backup *b, const struct pond_commit *c, struct pond_
 static int send_transaction(struct backup *b, struct pond_error *err)
 {
     struct pond_buf home;
-    struct pond_commit c;
+    struct pond_commit c = {0};
     char key[64];
     pond_buf_init(&home, DELTA_COMMIT_MAX);
     delta_commit_key(&b->p->table, b->txn, key, sizeof(key));

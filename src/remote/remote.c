@@ -214,6 +214,7 @@ static bool parse_tip(const char *text, struct table_tip *tip)
     long long version, txn, txn_version;
     char hex[65];
     struct table_tip t = {0};
+    /* A number too large is a wrong hint, and those are found out. NOLINTNEXTLINE(cert-err34-c) */
     if (sscanf(text, "%lld %lld %lld %64s", &version, &txn, &txn_version, hex) != 4 || version < 0 || txn < 0 ||
         txn_version < 0 || txn_version > version || !pond_unhex(hex, strlen(hex), t.txn_blake3, 32))
         return false;
