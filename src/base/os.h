@@ -58,7 +58,8 @@ void os_writeback_start(int fd, uint64_t offset, uint64_t size);
 void os_writeback_wait(int fd, uint64_t offset, uint64_t size);
 /* How many of the file's bytes the page cache holds, in 1/256: 0 none, 256 all (by mincore over a sample). */
 unsigned os_cached_256th(int fd, uint64_t size);
-/* Reserves space without changing the size; not supported: 0 all the same. A full disk fails here, early. */
+/* Reserves space up to size and makes the file that long (zeros); not supported: 0 all the same, nothing changed. A full disk fails
+ * here, early. */
 POND_CHECKED int os_preallocate(int fd, const char *path, uint64_t size, struct pond_error *err);
 
 /* Shares blocks (FICLONERANGE). Returns 1 done, 0 the file system (pair) can't; offsets and size multiples of

@@ -272,7 +272,7 @@ int os_preallocate(int fd, const char *path, uint64_t size, struct pond_error *e
     if (size == 0) /* the kernel would refuse it */
         return 0;
     int r;
-    OS_CALL(r, OS_FAULT_WRITE, fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size));
+    OS_CALL(r, OS_FAULT_WRITE, fallocate(fd, 0, 0, (off_t)size));
     if (r < 0 && errno != EOPNOTSUPP && errno != ENOSYS)
         return pond_fail_errno(err, errno, path, "reserve space");
     return 0;

@@ -20,6 +20,7 @@
 
 #define PLACE_UNKNOWN UINT64_MAX
 #define MAX_SLOTS 8u
+#define RESERVE_FROM ((uint64_t)4 << 20)
 #define DROP_EVERY ((uint64_t)8 << 20)
 #define MOVE_BYTES ((size_t)1 << 20)
 
@@ -373,6 +374,16 @@ static int decide_compression(struct pond_chunked_writer *w, struct piece *p, st
     return 0;
 }
 
+/* A large file whose beginning does not compress will probably take its own size: the file system then finds the place for all of it
+ * at once. Only a hint (finish cuts what was too much, and a write that does not fit says so itself). */
+static void reserve(struct pond_chunked_writer *w)
+{
+    uint64_t prefix = pond_outboard_size(w->form.chunk_size) + w->form.small_size + OS_BLOCK;
+    uint64_t size = w->size + form_chunk_count(w->size, w->form.chunk_size) * prefix;
+    if (os_preallocate(w->file.fd, w->file.path, size, NULL) < 0)
+        return;
+}
+
 /* The first piece of a chunk decides how the chunk is held and, if it can be known already, where. */
 static int begin_chunk(struct pond_chunked_writer *w, struct write_piece *wp, struct pond_error *err)
 {
@@ -388,14 +399,16 @@ static int begin_chunk(struct pond_chunked_writer *w, struct write_piece *wp, st
         return 0;
     w->fill_payload = guess_payload(w, end, wp->chunk_length, false);
     w->fill_end = w->fill_payload + wp->chunk_length;
-    if (!w->source_clones)
-        return 0;
-    int r = os_clone_range(w->source_fd, wp->piece.content_offset, wp->chunk_length, w->file.fd, w->fill_payload,
-                           w->file.path, err);
-    if (r < 0)
-        return r;
-    w->source_clones = w->fill_cloned = r == 1;
-    w->any_cloned |= w->fill_cloned;
+    if (w->source_clones) {
+        int r = os_clone_range(w->source_fd, wp->piece.content_offset, wp->chunk_length, w->file.fd, w->fill_payload,
+                               w->file.path, err);
+        if (r < 0)
+            return r;
+        w->source_clones = w->fill_cloned = r == 1;
+        w->any_cloned |= w->fill_cloned;
+    }
+    if (wp->piece.chunk_id == 0 && !w->fill_cloned && w->size != UINT64_MAX && w->size >= RESERVE_FROM)
+        reserve(w);
     return 0;
 }
 
