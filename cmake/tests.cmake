@@ -61,5 +61,8 @@ foreach(script IN LISTS scripts)
   # Files that other scripts source are named lib*.sh.
   if(NOT name MATCHES "/lib[^/]*$")
     pond_register_test(${name} bash ${script})
+    if(name MATCHES "^faults/")
+      set_tests_properties(${name} PROPERTIES PROCESSORS 2 TIMEOUT 1800) # they use all cores themselves
+    endif()
   endif()
 endforeach()

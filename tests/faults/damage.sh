@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Damaged, forged and foreign files: each is found, told in one line that names the file, and harms nothing else.
 # shellcheck source=tests/faults/lib_faults.sh
 . "$(dirname "$0")/lib_faults.sh"

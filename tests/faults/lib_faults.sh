@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Sourced by the scripts of this folder: the asserts of ../cli/lib.sh, and runs of a command that is disturbed at its n-th
 # call to the operating system. POND_FAULTS_BIN is the command with fault points (src/base/os.h).
 # In memory, where there is enough of it: thousands of syncs of a disk take minutes.

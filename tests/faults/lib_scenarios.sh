@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # Sourced by kill.sh, errno.sh and sqlite.sh: a scenario for each command, run once as it is, then disturbed at its n-th call,
 # for every n (of many: the first, the last and a sample; POND_TEST_LONG=1: all). After each: `check --read-data` finds no damage,
 # what was there before can be read, the transaction is there in whole or not at all, the same command goes through and ends
@@ -8,7 +9,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib_faults.sh"
 echo "POND_TEST_SEED=$seed"
 
-fault=kill # or the name of an errno
+fault='kill' # or the name of an errno
 mask=w     # as in POND_FAULT
 shim=      # a library to preload: the calls are SQLite's
 most=60    # picks of one scenario
@@ -555,7 +556,9 @@ all_scenarios='first_backup restore second_backup pull many_files first_copy sec
 run_scenarios() # NAMES: none: all
 {
     local name
-    for name in ${*:-$all_scenarios}; do
+    # shellcheck disable=SC2086
+    (($# > 0)) || set -- $all_scenarios
+    for name in "$@"; do
         scenario "$fault-$mask-$name" "$name"
     done
 }

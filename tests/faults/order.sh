@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # What SIGKILL cannot show, for the kernel goes on: that bytes are synced before their file gets its name, and names before the
 # commit that counts on them (invariants 1 to 3). Seen in the order of the calls that write.
 # shellcheck source=tests/faults/lib_faults.sh
@@ -10,7 +11,7 @@ LD_PRELOAD=$shim pond version >/dev/null 2>&1 || {
 cd -P . || exit 1
 
 # Temporaries, locks and SQLite's files are nobody's promise: only what gets a name outside counts, and config.json.
-cat >order.awk <<'END'
+cat >order.awk <<'AWK'
 BEGIN { FS = "\t" }
 function parent(path) { sub("/[^/]*$", "", path); return path }
 function is_own(path) { return path ~ /\/_pond(\/|$)/ || path ~ /\/_tmp(\/|$)/ }
@@ -41,7 +42,7 @@ END {
         complain("too few renames were seen: " renames + 0 ", commits: " commits + 0)
     exit bad
 }
-END
+AWK
 
 expect_order() # COMMITS COMMAND...
 {

@@ -1,3 +1,4 @@
+#!/usr/bin/env bash
 # As kill.sh and errno.sh, at the calls of SQLite, which do not pass through base/os.h.
 # shellcheck source=tests/faults/lib_scenarios.sh
 . "$(dirname "$0")/lib_scenarios.sh"
@@ -7,8 +8,9 @@ LD_PRELOAD=$shim pond version >/dev/null 2>&1 || {
     exit 77
 }
 
-most=30
+most=24
 run_scenarios "$@"
+most=12
 fault=ENOSPC
 run_scenarios "$@"
 fault=EIO
