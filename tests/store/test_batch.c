@@ -83,7 +83,7 @@ static void test_few__one_directory_is_synced_once(void **state)
 static void add_many(struct store_batch *b, int count)
 {
     for (int i = 0; i < count; i++) {
-        char path[64], text[16];
+        char path[64], text[32];
         (void)snprintf(path, sizeof path, "pond/large/blake3=%04d/chunks.parquet", i);
         (void)snprintf(text, sizeof text, "text %d", i);
         add(b, path, text);
@@ -101,7 +101,7 @@ static void test_many__the_file_system_is_synced_twice(void **state)
     assert_int_equal(count_events('r'), 100);
     assert_int_equal(events[101], 's');
     for (int i = 0; i < 100; i++) {
-        char path[64], text[16];
+        char path[64], text[32];
         (void)snprintf(path, sizeof path, "pond/large/blake3=%04d/chunks.parquet", i);
         (void)snprintf(text, sizeof text, "text %d", i);
         assert_placed(path, text);
