@@ -326,23 +326,6 @@ static void test_interrupted_calls__are_retried(void **state)
     assert_true(n > 30);
 }
 
-/* With O_DIRECT some file systems refuse to read on from a ragged end instead of saying that it is the end. */
-static void test_pread__takes_a_refusal_at_the_end_for_the_end(void **state)
-{
-    (void)state;
-    char buf[16];
-    put("f", "0123456789");
-    int fd = os_open("f", O_RDONLY, 0, &err);
-    arm("EINVAL", 2, "r");
-    assert_int_equal(os_pread(fd, "f", buf, sizeof buf, 0, &err), 10);
-    assert_int_equal(os_fault_count(), 2);
-    arm("EINVAL", 1, "r");
-    assert_int_equal(os_pread(fd, "f", buf, sizeof buf, 0, &err), POND_EIO);
-    arm("EIO", 2, "r");
-    assert_int_equal(os_pread(fd, "f", buf, sizeof buf, 0, &err), POND_EIO);
-    os_close(fd);
-}
-
 static void test_rename_noreplace__without_renameat2(void **state)
 {
     (void)state;
@@ -585,7 +568,6 @@ int main(int argc, char **argv)
         IN_SANDBOX(test_install_file__survives_a_kill),
         IN_SANDBOX(test_replace_file__is_old_or_new),
         IN_SANDBOX(test_interrupted_calls__are_retried),
-        IN_SANDBOX(test_pread__takes_a_refusal_at_the_end_for_the_end),
         IN_SANDBOX(test_rename_noreplace__without_renameat2),
         IN_SANDBOX(test_preallocate__needs_no_support_but_space),
         IN_SANDBOX(test_clone__tells_unsupported_from_failed),
