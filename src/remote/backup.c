@@ -362,7 +362,7 @@ static int backup_to(struct backup *b, struct pond_error *err)
     POND_TRY(remote_same_history(&b->r, b->p, err));
     b->result.txn = b->p->info.txn;
     if (b->r.oplog_tip.txn == b->p->info.txn)
-        return 0;
+        return remote_note_tips(&b->r, b->p);
     if (b->options->dry_run)
         return count_all(b, err);
     POND_TRY(tell_total(b, err));

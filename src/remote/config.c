@@ -67,8 +67,7 @@ int remote_lookup(struct pond *p, const char *name, const char **url, struct pon
     return pond_fail(err, POND_ENOPOND, "%s: no remote '%s'", p->dir, name);
 }
 
-/* A relative directory would mean another place after a cd. */
-static int absolute_url(const char *url, char **out, struct pond_error *err)
+int remote_absolute_url(const char *url, char **out, struct pond_error *err)
 {
     if (strstr(url, "://") || url[0] == '/') {
         *out = pond_strdup(url);
@@ -101,7 +100,7 @@ int pond_remote_add(struct pond *p, const char *name, const char *url, struct po
         return pond_fail(err, POND_EUSAGE, "'%s': a remote's name is 1 to 64 of [A-Za-z0-9._-]", name);
     int fd;
     char *absolute;
-    POND_TRY(absolute_url(url, &absolute, err));
+    POND_TRY(remote_absolute_url(url, &absolute, err));
     int e = lock_config(p, &fd, err);
     if (e == 0)
         e = add_locked(p, name, absolute, err);
@@ -131,7 +130,7 @@ int remote_name_origin(struct pond *p, const char *url, struct pond_error *err)
         return pond_fail_nomem(err);
     if (json_object_get(remotes, "origin"))
         return 0;
-    POND_TRY(absolute_url(url, &absolute, err));
+    POND_TRY(remote_absolute_url(url, &absolute, err));
     int e = json_object_set_new(remotes, "origin", json_string(absolute)) < 0
                 ? pond_fail(err, POND_EUSAGE, "%s: a remote's URL must be UTF-8", url)
                 : pond_config_save(p, err);

@@ -349,8 +349,10 @@ static int pull_from(struct fetch *f, struct pond_error *err)
         return pond_fail_path(err, POND_EDIVERGED, store_url(f->r.store),
                               "%s: is at transaction %lld, this replica at %lld already: it is not the remote it came from",
                               store_url(f->r.store), (long long)f->r.oplog_tip.txn, (long long)f->p->info.txn);
-    if (f->r.oplog_tip.txn == f->p->info.txn)
-        return remote_same_history(&f->r, f->p, err);
+    if (f->r.oplog_tip.txn == f->p->info.txn) {
+        POND_TRY(remote_same_history(&f->r, f->p, err));
+        return remote_note_tips(&f->r, f->p);
+    }
     return fetch_all(f, &before, &files_before, err);
 }
 
@@ -389,7 +391,11 @@ int pond_restore(const char *url, const char *dir, const struct pond_transfer_op
 {
     struct fetch f;
     fetch_init(&f, options);
-    int r = restore_into(&f, url, dir, err);
+    char *absolute = NULL; /* what is remembered of the remote stands under its URL */
+    int r = remote_absolute_url(url, &absolute, err);
+    if (r == 0)
+        r = restore_into(&f, absolute, dir, err);
+    pond_free(absolute);
     struct pond *p = f.p;
     fetch_release(&f);
     pond_close(p);

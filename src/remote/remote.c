@@ -195,7 +195,7 @@ static int find_tip(struct remote *r, const struct delta_table *t, struct table_
 {
     struct pond_buf buf;
     pond_buf_init(&buf, COMMIT_BUFFER_MAX);
-    int64_t latest;
+    int64_t latest, before = tip->version;
     int known = still_holds(r, t, tip, &buf, err);
     int e = known < 0 ? known : delta_latest_version(t, known ? tip->version : -1, &latest, err);
     if (e == 0 && known) {
@@ -205,6 +205,8 @@ static int find_tip(struct remote *r, const struct delta_table *t, struct table_
         e = seek_back(r, t, latest, tip, &buf, err);
     }
     pond_buf_release(&buf);
+    if (e == 0 && tip->txn >= 0 && (!known || latest != before))
+        r->tips_are_news = true;
     return e;
 }
 
@@ -281,6 +283,13 @@ int remote_remember_tips(const struct remote *r, struct pond *p, struct pond_err
     return r->files_tip.txn >= 0 ? remember(r, p, "files", &r->files_tip, err) : 0;
 }
 
+int remote_note_tips(const struct remote *r, struct pond *p)
+{
+    if (r->tips_are_news && remote_remember_tips(r, p, NULL) < 0)
+        return 0;
+    return 0;
+}
+
 /* ---- histories ---- */
 
 struct find_commit {
@@ -301,6 +310,8 @@ int remote_same_history(const struct remote *r, struct pond *p, struct pond_erro
 {
     const struct table_tip *tip = &r->oplog_tip;
     if (tip->txn < 0)
+        return 0;
+    if (tip->txn == p->info.txn && memcmp(tip->txn_blake3, p->info.tip_blake3, 32) == 0)
         return 0;
     if (tip->txn > p->info.txn)
         return pond_fail_path(err, POND_EDIVERGED, store_url(r->store),

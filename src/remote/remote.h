@@ -36,6 +36,7 @@ struct remote {
     char app_id[48];               /* "pond-<pond_id>" */
     bool for_writing;              /* set by who will commit: tables that can only be read are then refused */
     struct table_tip files_tip, oplog_tip;
+    bool tips_are_news;            /* not what was remembered */
 };
 
 /* pond_id NULL: whatever pond.json says. With create, the place and pond.json are made. POND_ENOPOND: nothing there;
@@ -49,6 +50,8 @@ POND_CHECKED int remote_recall_tips(struct remote *r, struct pond *p, struct pon
  * a probe for each table, whatever the history. p may be NULL. */
 POND_CHECKED int remote_find_tips(struct remote *r, struct pond *p, struct pond_error *err);
 POND_CHECKED int remote_remember_tips(const struct remote *r, struct pond *p, struct pond_error *err);
+/* The same where nothing else was done, and only when they are news; they are hints, so that they can't be kept is no failure. 0. */
+int remote_note_tips(const struct remote *r, struct pond *p);
 
 /* Reads one commit whole. 1: *txn is its transaction, or -1 when it is not ours; 0: no such version. buf is cleared first.
  * POND_EUNSUPPORTED: it raises the table's protocol to what this program can't handle. */
@@ -85,6 +88,8 @@ POND_CHECKED int transfer_open(const char *src, struct pond_error *err);
 POND_CHECKED int transfer_file(struct transfer *t, const char *src, char *tmp_path, const char *final_path, uint64_t size,
                                const uint8_t blake3[32], struct pond_error *err);
 
+/* A relative directory made absolute, for it would mean another place after a cd; fresh memory. */
+POND_CHECKED int remote_absolute_url(const char *url, char **out, struct pond_error *err);
 /* Remembers the remote as "origin", unless some remote has that name. */
 POND_CHECKED int remote_name_origin(struct pond *p, const char *url, struct pond_error *err);
 /* The URL a name stands for; NULL: the only one. Borrowed from p's config. */
