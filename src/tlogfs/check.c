@@ -139,6 +139,7 @@ int pond_check(struct pond *p, const struct pond_check_options *options, struct 
                struct pond_error *err)
 {
     static const struct pond_check_options defaults;
+    int64_t time_us; /* of the tip: not wanted */
     struct check k = {.pond = p, .options = options != NULL ? options : &defaults, .tip = p->info.txn};
     int r = check_options(k.options, err);
     if (r == 0)
@@ -146,7 +147,7 @@ int pond_check(struct pond *p, const struct pond_check_options *options, struct 
     if (r == 0)
         r = check_bundles(&k, err);
     if (r == 0)
-        r = index_live_entries(p->index, &k.result.entries, err);
+        r = index_live_entries(p->index, &k.result.entries, &time_us, err);
     pond_buf_release(&k.name);
     pond_buf_release(&k.path);
     if (r == 0 && out != NULL)

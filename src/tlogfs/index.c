@@ -17,7 +17,7 @@
 static const char schema[] =
     "BEGIN IMMEDIATE;"
     "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK (one = 1), txn INTEGER NOT NULL, commit_blake3 BLOB NOT NULL,"
-    " live_entries INTEGER NOT NULL);"
+    " time_us INTEGER NOT NULL, live_entries INTEGER NOT NULL);"
     "CREATE TABLE commits(txn INTEGER PRIMARY KEY, time_us INTEGER NOT NULL, commit_blake3 BLOB NOT NULL,"
     " part_path TEXT NOT NULL, part_size INTEGER NOT NULL, part_blake3 BLOB NOT NULL, command TEXT NOT NULL,"
     " user TEXT NOT NULL, host TEXT NOT NULL, files_added INTEGER NOT NULL, files_changed INTEGER NOT NULL,"
@@ -31,7 +31,7 @@ static const char schema[] =
     "CREATE TABLE pages(first INTEGER PRIMARY KEY, row_group INTEGER NOT NULL, offset INTEGER NOT NULL);"
     "CREATE TABLE bundles(blake3 BLOB PRIMARY KEY, first_txn INTEGER NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX bundles_txn ON bundles(first_txn, blake3);"
-    "INSERT INTO meta VALUES (1, -1, zeroblob(32), 0);"
+    "INSERT INTO meta VALUES (1, -1, zeroblob(32), 0, 0);"
     "PRAGMA application_id = 0x706f6e64;"
     "PRAGMA user_version = 1;"
     "COMMIT;";
@@ -42,7 +42,7 @@ static const char schema[] =
 
 static const char *const queries[INDEX_QUERIES] = {
     [INDEX_TIP] = "SELECT txn, commit_blake3 FROM meta",
-    [INDEX_LIVE] = "SELECT live_entries FROM meta",
+    [INDEX_LIVE] = "SELECT live_entries, time_us FROM meta",
     [INDEX_BEGIN] = "BEGIN IMMEDIATE",
     [INDEX_COMMIT] = "COMMIT",
     [INDEX_ROLLBACK] = "ROLLBACK",
@@ -50,7 +50,7 @@ static const char *const queries[INDEX_QUERIES] = {
     [INDEX_PUT_PAGE] = "INSERT INTO pages VALUES (?1, ?2, ?3)",
     [INDEX_PUT_BUNDLE] = "INSERT OR IGNORE INTO bundles VALUES (?1, ?2, ?3)",
     [INDEX_PUT_COMMIT] = "INSERT INTO commits VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
-    [INDEX_PUT_TIP] = "UPDATE meta SET txn = ?1, commit_blake3 = ?2, live_entries = max(0, live_entries + ?3)",
+    [INDEX_PUT_TIP] = "UPDATE meta SET txn = ?1, commit_blake3 = ?2, live_entries = max(0, live_entries + ?3), time_us = ?4",
     [INDEX_CHILD] = "SELECT " ROW_COLUMNS " FROM rows INDEXED BY rows_place WHERE part = ?1 AND name = ?2 AND id <= ?3"
                     " ORDER BY id DESC LIMIT 1",
     [INDEX_CHILDREN] = "SELECT name, id FROM rows INDEXED BY rows_place WHERE part = ?1 AND id <= ?2 ORDER BY name, id",
@@ -213,7 +213,7 @@ static int check_db(struct index *ix)
     if (rc == SQLITE_OK && (application != APPLICATION_ID || version != SCHEMA_VERSION))
         return SQLITE_NOTADB;
     if (rc == SQLITE_OK)
-        rc = get_pragma(ix, "SELECT txn + (SELECT count(*) FROM commits WHERE txn = meta.txn) FROM meta", &txn);
+        rc = get_pragma(ix, "SELECT txn + time_us + EXISTS (SELECT 1 FROM commits WHERE 0) FROM meta", &txn);
     return rc == SQLITE_ERROR || rc == SQLITE_DONE ? SQLITE_NOTADB : rc; /* a table is missing, or empty */
 }
 
@@ -485,6 +485,7 @@ static int put_tip(struct index *ix, const struct index_commit *c, struct pond_e
     sqlite3_bind_int64(s, 1, c->txn);
     sqlite3_bind_blob(s, 2, c->commit_blake3, POND_HASH_SIZE, SQLITE_STATIC);
     sqlite3_bind_int64(s, 3, ix->live_change);
+    sqlite3_bind_int64(s, 4, c->time_us);
     int r = index_step(ix, s, err);
     index_done(ix, INDEX_PUT_TIP, s);
     return r;

@@ -106,6 +106,7 @@ POND_CHECKED int index_has_bundle(struct index *ix, const uint8_t blake3[32], in
 /* Everything live below a directory node, itself not counted. */
 POND_CHECKED int index_count_below(struct index *ix, const uint8_t node_id[16], int64_t at, uint64_t *files,
                                    uint64_t *entries, struct pond_error *err);
-POND_CHECKED int index_live_entries(struct index *ix, uint64_t *count, struct pond_error *err);
+/* Live entries, and the time of the tip. */
+POND_CHECKED int index_live_entries(struct index *ix, uint64_t *count, int64_t *time_us, struct pond_error *err);
 
 #endif

@@ -506,13 +506,15 @@ int index_has_bundle(struct index *ix, const uint8_t blake3[32], int64_t *first_
     return r;
 }
 
-int index_live_entries(struct index *ix, uint64_t *count, struct pond_error *err)
+int index_live_entries(struct index *ix, uint64_t *count, int64_t *time_us, struct pond_error *err)
 {
     sqlite3_stmt *s;
     POND_TRY(index_take(ix, INDEX_LIVE, &s, err));
     int r = index_step(ix, s, err);
-    if (r == 1)
+    if (r == 1) {
         *count = (uint64_t)sqlite3_column_int64(s, 0);
+        *time_us = sqlite3_column_int64(s, 1);
+    }
     index_done(ix, INDEX_LIVE, s);
     return r < 0 ? r : 0;
 }

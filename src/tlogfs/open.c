@@ -132,20 +132,10 @@ void pond_set_identity(struct pond *p, const struct pond_commit *first)
 
 /* ---- the index ---- */
 
-static int copy_tip_time(void *context, const struct index_commit *c, struct pond_error *err)
-{
-    struct pond_info *info = context;
-    (void)err;
-    if (c->txn == info->txn)
-        info->tip_time_us = c->time_us;
-    return 1;
-}
-
 int pond_load_tip(struct pond *p, struct pond_error *err)
 {
     POND_TRY(index_tip(p->index, &p->info.txn, p->info.tip_blake3, err));
-    POND_TRY(index_live_entries(p->index, &p->info.entries, err));
-    return index_commits(p->index, p->info.txn, copy_tip_time, &p->info, err);
+    return index_live_entries(p->index, &p->info.entries, &p->info.tip_time_us, err);
 }
 
 /* 1: the commit the index ends with is in the log, unchanged; 0: it is not. */

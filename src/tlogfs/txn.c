@@ -278,7 +278,7 @@ static int commit_rows(struct pond_txn *t, struct pond_error *err)
             index_rollback(p->index);
             int caught_up = pond_catch_up(p, -1, NULL);
             (void)caught_up;
-        } else if (index_live_entries(p->index, &p->info.entries, NULL) < 0) {
+        } else if (index_live_entries(p->index, &p->info.entries, &p->info.tip_time_us, NULL) < 0) {
             p->info.entries = 0;
         }
     }

@@ -93,7 +93,8 @@ static void assert_path(struct index *ix, uint8_t node, int64_t at, const char *
 static uint64_t live(struct index *ix)
 {
     uint64_t count;
-    assert_ok(index_live_entries(ix, &count, &err));
+    int64_t time_us;
+    assert_ok(index_live_entries(ix, &count, &time_us, &err));
     return count;
 }
 
@@ -358,7 +359,7 @@ static void test_commits_and_pages(void **state)
 /* ---- rebuilding ---- */
 
 static const char dump_sql[] =
-    "SELECT 'meta', * FROM meta UNION ALL SELECT 'x',1,2,3,4 WHERE 0;"
+    "SELECT 'meta', * FROM meta UNION ALL SELECT 'x',1,2,3,4,5 WHERE 0;"
     "SELECT 'commits', * FROM commits ORDER BY txn; SELECT 'rows', * FROM rows ORDER BY id;"
     "SELECT 'pages', * FROM pages ORDER BY first; SELECT 'bundles', * FROM bundles ORDER BY blake3";
 
