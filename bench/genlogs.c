@@ -61,15 +61,17 @@ static int put_line(char *out, size_t size, uint64_t time_us)
     unsigned kind = (unsigned)gen_below(&state, 10);
     if (kind < 5)
         return snprintf(out, size,
-                        "203.%u.%u.%u - - [%02u/Mar/2026:%02u:%02u:%02u +0000] \"%s %s HTTP/1.1\" %u %u \"-\" \"%s\" 0.%03u\n",
+                        "203.%u.%u.%u - - [%02u/Mar/2026:%02u:%02u:%02u +0000] \"%s %s HTTP/1.1\" "
+                        "%u %u \"-\" \"%s\" 0.%03u\n",
                         client % 7, client / 250, client % 250, 1 + day % 31, hour, minute, second,
                         methods[gen_below(&state, COUNT(methods))], path, statuses[gen_below(&state, COUNT(statuses))],
                         skewed(90000), agents[skewed(COUNT(agents))], skewed(1000));
     if (kind < 8) {
         uint64_t id = gen_next(&state);
         return snprintf(out, size,
-                        "{\"time\":\"2026-03-%02uT%02u:%02u:%02u.%06uZ\",\"level\":\"%s\",\"service\":\"%s\",\"request_id\":\"%016"
-                        PRIx64 "\",\"user\":%u,\"path\":\"%s\",\"message\":\"%s\",\"duration_ms\":%u.%02u}\n",
+                        "{\"time\":\"2026-03-%02uT%02u:%02u:%02u.%06uZ\",\"level\":\"%s\",\"service\":\"%s\",\""
+                        "request_id\":\"%016" PRIx64 "\",\"user\":%u,\"path\":\"%s\","
+                        "\"message\":\"%s\",\"duration_ms\":%u.%02u}\n",
                         1 + day % 31, hour, minute, second, (unsigned)(time_us % 1000000),
                         levels[gen_below(&state, COUNT(levels))], services[skewed(COUNT(services))], id, skewed(50000), path,
                         messages[skewed(COUNT(messages))], skewed(900), (unsigned)gen_below(&state, 100));

@@ -79,7 +79,8 @@ function spread_text(id) {
 }
 function sides_text(id,    text) {
     if (kind[id] == "equal") return name[id, "a"] "; " name[id, "b"]
-    text = name[id, "a"] " " with_unit(id, median[id, "a"]) " (" spread(id, "a") ")"
+    text = name[id, "a"] " " with_unit(id, median[id, "a"])
+    if (samples[id, "a"] > 1) text = text " (" spread(id, "a") ")"
     if (samples[id, "b"] > 0) text = text "; " name[id, "b"] " " with_unit(id, median[id, "b"]) " (" spread(id, "b") ")"
     return text
 }

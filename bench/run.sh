@@ -99,9 +99,9 @@ run_pond() { # [-s DIR] [-p POND] COMMAND...: as run, and notes the peak
 
 settle() { sync -f "$work"; }
 
-fresh() { # [FOLDER]: an empty one
-    rm -rf "${1:-$work/target}"
-    mkdir -p "${1:-$work/target}"
+fresh() { # an empty target
+    rm -rf "${work:?}/target"
+    mkdir -p "$work/target"
     settle
 }
 
@@ -247,7 +247,7 @@ round_backup() {
 
 row_backup() {
     need_random
-    measure backup ratio 1.0 s "pond backup + sync" "cp + sync" "backup of it, verified in full"
+    measure backup ratio 1.0 s "pond backup + sync" "cp + sync" "backup of one file of $size, verified in full"
     new_pond "$work/home" "$random"
     each_round round_backup
 }
@@ -269,7 +269,7 @@ make_remote() { # SRC: a pond that holds it in work/home, backed up in work/remo
 
 row_restore() {
     need_random
-    measure restore ratio 1.0 s "pond restore + sync" "cp + sync" "restore of it, verified in full"
+    measure restore ratio 1.0 s "pond restore + sync" "cp + sync" "restore of one file of $size, verified in full"
     make_remote "$random"
     rm -rf "${work:?}/home"
     each_round round_restore
@@ -347,7 +347,7 @@ row_logs() {
     need_logs
     measure logs ratio 1.5 s "pond copy" "cp, not synced" "store $size of logs, against cp"
     measure logs-sync ratio - s "pond copy" "cp + sync" "store $size of logs, against cp + sync"
-    measure logs-space ratio 0.25 MiB "the pond" "the logs" "space of it"
+    measure logs-space ratio 0.25 MiB "the pond" "the logs" "space of the logs in the pond"
     each_round round_logs
     drop_source "logs-$size"
 }
@@ -438,8 +438,8 @@ row_read() {
     "$tools/bench_read" "$work/home" "/$(basename "$logs")" "$logs" $((reads / 10 + 1)) "$rounds" >"$base/reads"
     # Two frames would take twice the time of one; the rest is the hash of the block and the reading.
     measure read-zstd ratio 1.5 us "verified read" "one frame decoded" "read 16 KiB at random places of $size in zstd (blocks)"
-    measure read-zstd-pread ratio - us "verified read" pread "the same, against pread"
-    measure read-zstd-bytes absolute - bytes "from the file system" - "bytes read for one of them"
+    measure read-zstd-pread ratio - us "verified read" pread "read 16 KiB in zstd, against pread"
+    measure read-zstd-bytes absolute - bytes "from the file system" - "bytes read for 16 KiB in zstd"
     read_samples frame read-zstd
     read_samples aligned read-zstd-pread
     sample read-zstd-bytes a 1 "$(sed -n 's/^bytes_read //p' "$base/reads")"
@@ -628,9 +628,10 @@ note_machine() {
     record machine memory "$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) >> 10)) MiB"
     disk=$(df --output=source "$base" | tail -n 1)
     if command -v lsblk >/dev/null; then
-        record machine disk "$(lsblk -dno SIZE,ROTA,TRAN,MODEL "$disk" 2>/dev/null | head -n 1 | tr -s ' ' | sed 's/^ *//;s/ *$//') ($(basename "$disk"))"
+        record machine disk "$(basename "$disk"), $(lsblk -dno SIZE,TRAN,MODEL "$disk" 2>/dev/null | head -n 1 |
+            tr -s ' ' | sed 's/^ *//;s/ *$//')"
     fi
-    record machine "file system" "$(stat -f -c %T "$base"), $(sed -n "s|^$disk [^ ]* \([^ ]* [^ ]*\) .*|\1|p" /proc/mounts | head -n 1)"
+    record machine "file system" "$(sed -n "s|^$disk [^ ]* \([^ ]* [^ ]*\) .*|\1|p" /proc/mounts | head -n 1)"
     record machine kernel "$(uname -srm)"
     record machine cp "$(cp --version | head -n 1)"
     record machine pond "$("$pond" version | head -n 1)"
@@ -664,7 +665,8 @@ check_place() {
     esac
     free=$(free_bytes)
     need=$(needed_bytes)
-    [ "$free" -ge $need ] || die "$base has $((free >> 20)) MiB free, $((need >> 20)) MiB are needed: set BENCH_DIR or BENCH_SIZE"
+    [ "$free" -ge "$need" ] ||
+        die "$base has $((free >> 20)) MiB free, $((need >> 20)) MiB are needed: set BENCH_DIR or BENCH_SIZE"
 }
 
 main() {
