@@ -1,5 +1,5 @@
-/* Hard links made again. What was exported is remembered in a private SQLite table that goes to a temporary file when it
- * is large, so that memory does not grow with the links. */
+/* Hard links made again. What was exported is remembered in a private SQLite table that goes to a temporary file when
+ * it is large, so that memory does not grow with the links. */
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  *     value := stat hash (16) content BLAKE3 (32) attributes hash (16)
  *
  * A row is a statement about a host file only (the file that had this name, device, inode, size, mtime and ctime had
- * this content and these attributes), so it stays true whether or not the transaction that learned it is committed. It is
- * believed only when the pond's own row has the same content hash and attributes. The stat hash covers the name:
+ * this content and these attributes), so it stays true whether or not the transaction that learned it is committed. It
+ * is believed only when the pond's own row has the same content hash and attributes. The stat hash covers the name:
  * a row that a damaged table puts elsewhere does not match. Deleting the file loses only speed; a failure of any
  * kind here switches the memory off and is no failure of the copy.
  */
