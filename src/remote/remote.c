@@ -285,8 +285,8 @@ int remote_remember_tips(const struct remote *r, struct pond *p, struct pond_err
 
 int remote_note_tips(const struct remote *r, struct pond *p)
 {
-    if (r->tips_are_news && remote_remember_tips(r, p, NULL) < 0)
-        return 0;
+    int kept = r->tips_are_news ? remote_remember_tips(r, p, NULL) : 0;
+    (void)kept;
     return 0;
 }
 
