@@ -143,7 +143,6 @@ static int encode(const struct copy *c, struct copy_entry *e, const uint8_t *con
     if (r == 0) {
         memcpy(e->blake3, e->bundle.root_hash, sizeof e->blake3);
         e->has_hash = true;
-        os_fd_start_writeback(e->bundle_fd); /* the disk is to work while the next ones are encoded */
     }
     return r;
 }
@@ -168,12 +167,48 @@ void copy_entry_release(struct copy_entry *e)
     e->dir = NULL;
 }
 
-/* Up to COPY_BY_WORKER_MAX: read at once, and only encoded when nobody has it. */
+/* Hashing first costs a second read when the content turns out to be new: only where it may well not be. */
+static bool may_be_known(const struct copy_entry *e)
+{
+    return e->link_id[0] != '\0' || (e->has_old && e->old.row.size == (uint64_t)e->st.st_size);
+}
+
+/* Whose failure was it? The writer names the file concerned; the temporary is ours. */
+static enum copy_outcome encode_failed(const struct copy_entry *e)
+{
+    enum copy_outcome outcome = source_failed(e);
+    return outcome == COPY_SKIPPED && strncmp(e->err.path, e->bundle_tmp != NULL ? e->bundle_tmp : "",
+                                              POND_ERROR_PATH_SIZE - 1) == 0 ? COPY_FATAL : outcome;
+}
+
+/* What was encoded is kept unless it is in place already; the disk is to work while the next ones are encoded. */
+static enum copy_outcome keep_bundle(const struct copy *c, struct copy_entry *e)
+{
+    if (bundle_is_there(c, e))
+        drop_bundle(e);
+    else
+        os_fd_start_writeback(e->bundle_fd);
+    return COPY_READ;
+}
+
+static enum copy_outcome encode_source(const struct copy *c, struct copy_entry *e, int fd, const char *path,
+                                       const struct pond_chunked_options *options)
+{
+    if (encode(c, e, NULL, fd, path, options) == 0)
+        return keep_bundle(c, e);
+    enum copy_outcome outcome = encode_failed(e);
+    drop_bundle(e);
+    return outcome;
+}
+
+/* Up to COPY_BY_WORKER_MAX: read at once, hashed, and only encoded when nobody has it; or straight encoded. */
 static enum copy_outcome read_small(const struct copy *c, struct copy_batch *b, struct copy_entry *e, int fd,
                                     const char *path)
 {
     if (c->options->dry_run && !e->has_old)
         return COPY_READ;
+    if (!c->options->dry_run && (uint64_t)e->st.st_size > POND_INLINE_MAX && !may_be_known(e))
+        return encode_source(c, e, fd, path, &c->worker_options);
     if (read_content(b, e, fd, path) < 0)
         return source_failed(e);
     if (e->content_size <= POND_INLINE_MAX) {
@@ -183,7 +218,9 @@ static enum copy_outcome read_small(const struct copy *c, struct copy_batch *b, 
     /* The bytes stay behind the buffer's end: the next entry may have the room. */
     if (c->options->dry_run || is_old_content(e) || bundle_is_there(c, e))
         return COPY_READ;
-    return encode(c, e, b->bytes.data + e->content_at, -1, path, &c->worker_options) == 0 ? COPY_READ : COPY_FATAL;
+    if (encode(c, e, b->bytes.data + e->content_at, -1, path, &c->worker_options) < 0)
+        return COPY_FATAL;
+    return keep_bundle(c, e);
 }
 
 static void read_entry(const struct copy *c, struct copy_batch *b, struct copy_entry *e)
@@ -253,20 +290,6 @@ static int hash_source(const struct copy *c, struct copy_entry *e, int fd, const
     return r;
 }
 
-/* Hashing first costs a second read when the content turns out to be new: only where it may well not be. */
-static bool may_be_known(const struct copy_entry *e)
-{
-    return e->link_id[0] != '\0' || (e->has_old && e->old.row.size == (uint64_t)e->st.st_size);
-}
-
-/* Whose failure was it? The writer names the file concerned; the temporary is ours. */
-static enum copy_outcome encode_failed(const struct copy_entry *e)
-{
-    enum copy_outcome outcome = source_failed(e);
-    return outcome == COPY_SKIPPED && strncmp(e->err.path, e->bundle_tmp != NULL ? e->bundle_tmp : "",
-                                              POND_ERROR_PATH_SIZE - 1) == 0 ? COPY_FATAL : outcome;
-}
-
 static enum copy_outcome encode_large(struct copy *c, struct copy_entry *e, int fd, const char *path)
 {
     if (c->options->dry_run && !e->has_old)
@@ -281,11 +304,7 @@ static enum copy_outcome encode_large(struct copy *c, struct copy_entry *e, int 
             return known < 0 ? COPY_FATAL : COPY_READ;
     }
     const struct pond_chunked_options options = pond_txn_chunked_options(c->txn, &c->options->control);
-    if (encode(c, e, NULL, fd, path, &options) == 0)
-        return COPY_READ;
-    enum copy_outcome outcome = encode_failed(e);
-    drop_bundle(e);
-    return outcome;
+    return encode_source(c, e, fd, path, &options);
 }
 
 void copy_read_large(struct copy *c, struct copy_batch *b, struct copy_entry *e)
